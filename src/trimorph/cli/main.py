@@ -1,0 +1,74 @@
+"""The command `trimorph`: find the subcommand, hand it the rest, turn errors into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+COMMANDS = {
+    "info": "what a star or .cs file holds, and what is missing for which method",
+    "simulate": "particle images of a structure or of maps, with the truth beside them",
+    "reconstruct": "weighted back-projection with half maps and FSC",
+    "fsc": "Fourier shell correlation of two maps",
+    "train": "fit a method to particles: trimorph train field particles.star -o run",
+    "resume": "go on with a run that was stopped",
+    "volumes": "maps of a run at chosen latents",
+}
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one subcommand and return the exit code: 0 done, 1 the input's fault, 2 usage, 130 Ctrl-C."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"trimorph {version('trimorph')}")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, COMMANDS, n=1)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        print(f'trimorph: no command "{name}".{hint} Commands: {", ".join(COMMANDS)}.', file=sys.stderr)
+        return 2
+    return _call(name, rest)
+
+
+def usage() -> str:
+    """The text of `trimorph --help`."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "trimorph: structural ensembles from single-particle cryo-EM images",
+            "",
+            "usage: trimorph COMMAND [options]     (trimorph COMMAND --help for its options)",
+            "",
+            *lines,
+        ]
+    )
+
+
+def _call(name: str, rest: list[str]) -> int:
+    import tyro
+
+    from trimorph.core.errors import InputError
+
+    module = importlib.import_module(f"trimorph.cli.{name}")
+    try:
+        tyro.cli(module.command, prog=f"trimorph {name}", args=rest)
+    except KeyboardInterrupt:
+        print(f"trimorph {name}: stopped.", file=sys.stderr)
+        return 130
+    except (InputError, OSError) as error:
+        print(f"trimorph {name}: {error}", file=sys.stderr)
+        return 1
+    return 0

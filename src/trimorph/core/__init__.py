@@ -1,0 +1,1 @@
+"""Torch maths only: conventions, the Fourier disk, rotations, CTF, volumes, the image model, losses."""

@@ -1,0 +1,71 @@
+"""Rotations: Euler angles, rotation vectors, uniform sampling, validity."""
+
+from __future__ import annotations
+
+import roma
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def euler_to_matrix(euler: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
+    """Rotation matrices from RELION's (rot, tilt, psi) in radians.
+
+    R = Rz(psi) Ry(tilt) Rz(rot), passive: Rz(a) = [[cos a, sin a, 0], [-sin a, cos a, 0], [0, 0, 1]].
+    Source: RELION's Euler_angles2matrix.
+
+    >>> euler_to_matrix(torch.tensor([0.0, 0.0, torch.pi / 2])).round().int().tolist()
+    [[0, 1, 0], [-1, 0, 0], [0, 0, 1]]
+    """
+    (sr, st, sp), (cr, ct, cp) = torch.sin(euler).unbind(-1), torch.cos(euler).unbind(-1)
+    rows = [
+        [cp * ct * cr - sp * sr, cp * ct * sr + sp * cr, -cp * st],
+        [-sp * ct * cr - cp * sr, -sp * ct * sr + cp * cr, sp * st],
+        [st * cr, st * sr, ct],
+    ]
+    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+
+
+def matrix_to_euler(rotation: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
+    """RELION's (rot, tilt, psi) in radians; at tilt 0 or pi, rot is 0.
+
+    >>> euler = torch.tensor([0.3, 1.2, -2.0])
+    >>> torch.allclose(matrix_to_euler(euler_to_matrix(euler)), euler, atol=1e-6)
+    True
+    """
+    sine = torch.hypot(rotation[..., 2, 0], rotation[..., 2, 1])
+    tilt = torch.atan2(sine, rotation[..., 2, 2])
+    regular = sine > 1e-6
+    rot = torch.where(regular, torch.atan2(rotation[..., 2, 1], rotation[..., 2, 0]), torch.zeros_like(tilt))
+    psi_regular = torch.atan2(rotation[..., 1, 2], -rotation[..., 0, 2])
+    psi_polar = torch.atan2(-rotation[..., 1, 0], rotation[..., 1, 1])
+    return torch.stack([rot, tilt, torch.where(regular, psi_regular, psi_polar)], dim=-1)
+
+
+def vector_to_matrix(vector: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
+    """Rotation matrices expm([vector]_x) from rotation vectors (axis times angle in radians)."""
+    matrix: Tensor = roma.rotvec_to_rotmat(vector)
+    return matrix
+
+
+def random_rotations(count: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "b 3 3"]:
+    """Rotations drawn uniformly from SO(3), in double precision.
+
+    >>> bool(is_rotation(random_rotations(5, generator=torch.Generator().manual_seed(0))).all())
+    True
+    """
+    quaternion = torch.randn(count, 4, generator=generator, dtype=torch.float64)
+    matrix: Tensor = roma.unitquat_to_rotmat(quaternion / quaternion.norm(dim=-1, keepdim=True))
+    return matrix
+
+
+def rotation_angle(rotation: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:
+    """Angle of rotation in radians, from 0 to pi."""
+    angle: Tensor = roma.rotmat_geodesic_distance(rotation, torch.eye(3).to(rotation).expand_as(rotation))
+    return angle
+
+
+def is_rotation(matrix: Float[Tensor, "*b 3 3"], *, tolerance: float = 1e-3) -> Bool[Tensor, "*b"]:
+    """Whether R R^T = 1 and det R = +1 within ``tolerance``; false where a value is not finite."""
+    deviation = (matrix @ matrix.mT - torch.eye(3).to(matrix)).abs().amax(dim=(-2, -1))
+    return (deviation < tolerance) & (torch.linalg.det(torch.nan_to_num(matrix)) > 0)

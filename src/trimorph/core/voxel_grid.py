@@ -1,0 +1,92 @@
+"""VoxelGrid: densities on a grid, sliced in Fourier space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from trimorph.core.disk import FourierDisk
+from trimorph.core.gridding import OVERSAMPLING, Gridding
+from trimorph.core.volume import AbstractVolume
+
+
+@dataclass(frozen=True, eq=False)
+class VoxelGrid(AbstractVolume):
+    """One density, or one an image, as voxels [z, y, x] of ``pixel_size`` Å.
+
+    Slices are interpolated on a twice oversampled transform with the kernel's taper divided out before:
+    a kernel of width 6 agrees with the exact Fourier sum to 9e-6, the default of 4 to 7e-4.
+    Beyond the grid's own Nyquist frequency slices are zero.
+    """
+
+    values: Float[Tensor, "v d d d"]
+    pixel_size: float
+    gridding: Gridding = field(default_factory=Gridding)
+
+    def project(self, rotation: Float[Tensor, "b 3 3"], disk: FourierDisk) -> Complex[Tensor, "b n"]:
+        """Central slices; ``v`` must be 1 or the number of images."""
+        box = self.values.shape[-1]
+        frequency = torch.einsum("bji,nj->bni", rotation[:, :2].float(), disk.frequency)
+        point = frequency * (OVERSAMPLING * box * self.pixel_size)
+        inside = (frequency.abs() * self.pixel_size <= 0.5 + 1e-6).all(-1)
+        point = torch.where(inside[..., None], point, 0.0)
+        if len(self.values) == 1:
+            slices = self.gridding.interpolate(self.transform, point.flatten(0, 1)[None])
+            slices = slices.view(len(rotation), -1)
+        else:
+            slices = self.gridding.interpolate(self.transform, point)
+        return slices * inside * (self.pixel_size / disk.pixel_size) ** 3
+
+    def voxels(self, box: int, pixel_size: float) -> Float[Tensor, "v box box box"]:
+        """The voxels, resampled by Fourier padding and cropping where box or pixel size differ."""
+        return resample(self.values, self.pixel_size, box=box, pixel_size=pixel_size)
+
+    @cached_property
+    def transform(self) -> Complex[Tensor, "v m m m"]:
+        """Oversampled, centred transform of the tapered voxels, continued by the kernel's half width."""
+        box = self.values.shape[-1]
+        taper = self.gridding.taper(box, device=self.values.device)
+        tapered = self.values / (taper[:, None, None] * taper[:, None] * taper)
+        size = OVERSAMPLING * box
+        before = size // 2 - box // 2
+        after = size - box - before
+        padded = torch.nn.functional.pad(tapered, (before, after) * 3)
+        axes = (-3, -2, -1)
+        grid = torch.fft.fftshift(torch.fft.fftn(torch.fft.ifftshift(padded, dim=axes), dim=axes), dim=axes)
+        margin = self.gridding.width // 2 + 1
+        for axis in axes:
+            length = grid.shape[axis]
+            grid = torch.cat(
+                [grid.narrow(axis, length - margin, margin), grid, grid.narrow(axis, 0, margin)], axis
+            )
+        return grid
+
+
+def resample(
+    values: Float[Tensor, "*v d d d"], from_pixel_size: float, *, box: int, pixel_size: float
+) -> Float[Tensor, "*v box box box"]:
+    """Densities on another grid: the exact trigonometric interpolation, separable along the axes.
+
+    Frequencies beyond the coarser of the two Nyquist limits are dropped; outside the old grid the density is
+    zero. Density values, not sums, are kept.
+    """
+    old = values.shape[-1]
+    if (old, from_pixel_size) == (box, pixel_size):
+        return values
+    dtype = torch.float64
+    x_old = (torch.arange(old, dtype=dtype) - old // 2) * from_pixel_size
+    x_new = (torch.arange(box, dtype=dtype) - box // 2) * pixel_size
+    limit = 0.5 * min(1.0, from_pixel_size / pixel_size)
+    frequency = torch.fft.fftfreq(old, dtype=dtype)
+    keep = (frequency.abs() <= limit + 1e-9).to(dtype) * (
+        1 - 0.5 * ((frequency.abs() - limit).abs() < 1e-9).to(dtype)
+    )
+    phase = 2 * torch.pi * (x_new[:, None, None] - x_old[:, None]) / from_pixel_size * frequency
+    matrix = (torch.cos(phase) * keep).sum(-1) / old
+    half = 0.5 * old * from_pixel_size
+    matrix = (matrix * (x_new.abs() <= half)[:, None]).to(values)
+    return torch.einsum("ai,bj,ck,...ijk->...abc", matrix, matrix, matrix, values)

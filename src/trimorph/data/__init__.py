@@ -1,0 +1,1 @@
+"""Files to tables and images; simulated data with known truth."""

@@ -1,0 +1,1 @@
+"""The generative models, one self-contained file each, and what they share."""

@@ -1,0 +1,102 @@
+"""Method: the contract between a generative model and everything else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from trimorph.core.batch import Batch
+from trimorph.core.disk import FourierDisk
+from trimorph.core.noise import NoiseModel
+from trimorph.core.volume import AbstractVolume
+from trimorph.methods.particle_rows import ParticleRows
+from trimorph.methods.posterior import Posterior
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of training with one resolution limit and one set of learning rates.
+
+    ``resolution`` is in Å (None: all frequencies). ``learning_rate`` has one entry a parameter group; a
+    group that is absent is frozen.
+    """
+
+    name: str
+    epochs: int
+    resolution: float | None
+    learning_rate: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What a method is told of the data before it sees a batch.
+
+    ``pixel_size`` in Å, ``particles`` the number of images in use, ``radius`` of the particle in Å, ``mean``
+    the back-projected map of all particles (None: not wanted).
+    """
+
+    box: int
+    pixel_size: float
+    particles: int
+    radius: float
+    noise: NoiseModel
+    mean: Float[Tensor, "d d d"] | None = None
+
+
+class Method(nn.Module, ABC):
+    """A generative model of particle images with one latent an image.
+
+    A concrete method is final. It gets ``(settings, problem)``, registers its parameters, and says how images
+    become latents and latents become volumes. It knows no file, optimiser or device.
+    """
+
+    Settings: ClassVar[type[Any]]
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.disk = FourierDisk(problem.box, problem.pixel_size)
+        self.register_buffer("noise_power", problem.noise.power.clone())
+
+    @property
+    @abstractmethod
+    def stages(self) -> tuple[Stage, ...]:
+        """The plan of training."""
+
+    @property
+    @abstractmethod
+    def latent_dim(self) -> int:
+        """Number of latent components; 0 for a homogeneous model."""
+
+    @abstractmethod
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the names that the stages' learning rates use; every parameter once."""
+
+    @abstractmethod
+    def encode(self, batch: Batch) -> Posterior:
+        """Posterior of each image's latent. The whole batch is at hand: image, pose, CTF, index."""
+
+    @abstractmethod
+    def decode(self, z: Float[Tensor, "v d"]) -> AbstractVolume:
+        """The densities that latents stand for."""
+
+    @abstractmethod
+    def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
+        """Terms of the loss, each a mean over the batch; their sum is minimised.
+
+        The batch is already limited to the stage's resolution; ``progress`` runs from 0 to 1 over training.
+        """
+
+    def particle_rows(self) -> list[ParticleRows]:
+        """Tables with one row a particle, which data-parallel training shards."""
+        return [module for module in self.modules() if isinstance(module, ParticleRows)]
+
+    @property
+    def noise(self) -> NoiseModel:
+        """The noise that the likelihood is whitened by."""
+        power: Any = self.noise_power
+        return NoiseModel(power)

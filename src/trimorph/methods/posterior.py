@@ -1,0 +1,50 @@
+"""Posterior: what an encoder says of a particle's latent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Gaussian over the latent of each image: mean, and the lower-triangular factor of its covariance.
+
+    A factor of zeros is a point, as for latents that are themselves parameters.
+    """
+
+    mean: Float[Tensor, "b d"]
+    factor: Float[Tensor, "b d d"]
+
+    @classmethod
+    def diagonal(cls, mean: Float[Tensor, "b d"], log_variance: Float[Tensor, "b d"]) -> Posterior:
+        """Independent components."""
+        return cls(mean, torch.diag_embed(torch.exp(0.5 * log_variance)))
+
+    @classmethod
+    def point(cls, mean: Float[Tensor, "b d"]) -> Posterior:
+        """No uncertainty."""
+        return cls(mean, mean.new_zeros(*mean.shape, mean.shape[-1]))
+
+    @property
+    def covariance(self) -> Float[Tensor, "b d d"]:
+        """Covariance of each latent."""
+        return self.factor @ self.factor.mT
+
+    def sample(self) -> Float[Tensor, "b d"]:
+        """One draw an image, differentiable in mean and factor, from torch's own random state."""
+        noise = torch.randn_like(self.mean)
+        return self.mean + (self.factor @ noise[..., None]).squeeze(-1)
+
+    def divergence(self) -> Float[Tensor, " b"]:
+        """Kullback-Leibler divergence to the standard normal prior, summed over components.
+
+        KL = (tr C + |mean|^2 - d - log det C) / 2.
+        """
+        diagonal = self.factor.diagonal(dim1=-2, dim2=-1)
+        log_determinant = 2 * diagonal.abs().clamp_min(1e-12).log().sum(-1)
+        trace = (self.factor**2).sum((-2, -1))
+        return 0.5 * (trace + (self.mean**2).sum(-1) - self.mean.shape[-1] - log_determinant)

@@ -1,0 +1,1 @@
+"""Weighted back-projection, half maps, masks and FSC."""

@@ -1,0 +1,1 @@
+"""Recipes, run directories, and the whole jobs made of the layers below."""

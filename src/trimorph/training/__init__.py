@@ -1,0 +1,1 @@
+"""The one training loop: precision, data-parallel, checkpoints, metrics."""
