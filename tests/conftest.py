@@ -1,0 +1,30 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED = Path(os.environ.get("TRIMORPH_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def shared() -> Callable[[str], Path]:
+    """Path of a file in the shared test data; the test is skipped by name where it is absent."""
+
+    def find(name: str) -> Path:
+        path = SHARED / name
+        if not path.exists():
+            pytest.skip(f"needs shared test data {name}")
+        return path
+
+    return find
