@@ -60,8 +60,11 @@ class FourierDisk:
             radius = self.box * self.pixel_size / resolution
         if radius is None:
             return self
-        kept = int(np.searchsorted(self._sorted[0], max(radius, 1.0) + 1e-6, side="right"))
-        return FourierDisk(self.box, self.pixel_size, min(kept, self.count), self.device)
+        return self.first(int(np.searchsorted(self._sorted[0], max(radius, 1.0) + 1e-6, side="right")))
+
+    def first(self, count: int) -> FourierDisk:
+        """Keep the first ``count`` pixels, or all where there are fewer."""
+        return FourierDisk(self.box, self.pixel_size, min(count, self.count), self.device)
 
     @property
     def resolution(self) -> float:

@@ -1,0 +1,227 @@
+"""Method `field`: a neural field in Fourier space, as in cryoDRGN.
+
+V(k, z) = mean(k) + network(encoding(k), z); images are its central slices times the CTF, and an encoder gives
+q(z | image). Training maximises the evidence lower bound of the images under Gaussian noise.
+
+Source: Zhong, Bepler, Berger & Davis, Nature Methods 18 (2021) 176.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from trimorph.core.batch import Batch
+from trimorph.core.fourier_field import FourierField
+from trimorph.core.imaging import render_batch
+from trimorph.core.losses import whitened_likelihood
+from trimorph.core.voxel_grid import VoxelGrid
+from trimorph.methods.base import Method, Problem, Stage
+from trimorph.methods.encoders import LatentTable, NoLatent, PixelEncoder
+from trimorph.methods.networks import ResidualMLP
+from trimorph.methods.poses import PoseTable
+from trimorph.methods.positional import Encoding, PositionalEncoding
+from trimorph.methods.posterior import Posterior
+
+
+@dataclass(frozen=True)
+class FieldSettings:
+    """Settings of the method `field`."""
+
+    latent_dim: int = 8
+    """Number of latent components; 0 reconstructs one map."""
+    epochs: int = 20
+    """Passes through the particles."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of encoder and decoder."""
+    width: int = 256
+    """Units in a hidden layer of the decoder (the paper: 128 to 1024)."""
+    layers: int = 3
+    """Residual layers of the decoder (the paper: 3 to 10)."""
+    encoding: Encoding = "gaussian"
+    """Positional encoding of frequencies."""
+    encoding_sigma: float = 0.5
+    """Spread of the gaussian encoding; 0.5 as in cryoDRGN."""
+    encoder: Literal["pixels", "none"] = "pixels"
+    """What gives the latents: a network that sees the image, or none (a table with one latent a particle)."""
+    encoder_width: int = 256
+    """Units in a hidden layer of the encoder."""
+    encoder_layers: int = 3
+    """Residual layers of the encoder."""
+    encoder_resolution: float | None = None
+    """Finest resolution in Å that the encoder sees; all by default."""
+    latent_learning_rate: float = 1e-2
+    """Learning rate of the table of latents (encoder none)."""
+    beta: float | None = None
+    """Weight of the divergence to the prior; 1 / latent_dim by default."""
+    beta_warm_up: float = 0.0
+    """Fraction of training over which beta rises from zero."""
+    from_mean: bool = True
+    """Start from the back-projected map and learn what differs from it."""
+    coarse_to_fine: bool = True
+    """Raise the resolution limit in three stages instead of training on all frequencies at once."""
+    refine_poses: bool = False
+    """Learn a correction to each particle's pose."""
+    pose_learning_rate: float = 3e-2
+    """Learning rate of the poses, in units of the prior's standard deviation."""
+    pose_start: int = 5
+    """Epochs before poses begin to move."""
+    pose_angle_deg: float = 2.0
+    """Prior standard deviation of the rotation corrections in degrees."""
+    pose_distance: float = 2.0
+    """Prior standard deviation of the shift corrections in Å."""
+    network_seed: int = 0
+    """Seed of the random encoding vectors."""
+
+
+class Field(Method):
+    """The neural field; see the module's docstring."""
+
+    Settings: ClassVar[type[FieldSettings]] = FieldSettings
+
+    def __init__(self, settings: FieldSettings, problem: Problem) -> None:
+        super().__init__(problem)
+        self.settings = settings
+        self.encoder = self._make_encoder(problem)
+        self.decoder = FieldDecoder(settings, problem)
+        self.poses = (
+            PoseTable(
+                problem.particles,
+                angle=settings.pose_angle_deg * torch.pi / 180,
+                distance=settings.pose_distance,
+            )
+            if settings.refine_poses
+            else None
+        )
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of latent components."""
+        return self.settings.latent_dim
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Three resolution limits if coarse to fine, cut once more where the poses begin to move."""
+        return field_stages(self.settings, nyquist=2 * self.disk.pixel_size)
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Groups: network, latents (a table), poses (a table)."""
+        groups = {"network": list(self.decoder.parameters())}
+        key = "latents" if isinstance(self.encoder, LatentTable) else "network"
+        groups.setdefault(key, []).extend(self.encoder.parameters())
+        if self.poses is not None:
+            groups["poses"] = list(self.poses.parameters())
+        return groups
+
+    def encode(self, batch: Batch) -> Posterior:
+        """Posterior of each image's latent."""
+        posterior: Posterior = self.encoder(batch, self.noise)
+        return posterior
+
+    def decode(self, z: Float[Tensor, "v d"]) -> FourierField:
+        """The field at latents z."""
+        return self.decoder.field(z)
+
+    def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
+        """Negative log-likelihood and divergences, a pixel of the plane each."""
+        pixels = float(batch.disk.weight.sum())
+        terms = {}
+        if self.poses is not None and "poses" in stage.learning_rate:
+            batch, penalty = self.poses(batch)
+            terms["pose_prior"] = penalty.mean() / pixels
+        posterior = self.encode(batch)
+        predicted = render_batch(self.decode(posterior.sample()), batch)
+        power = self.noise.at(batch.disk, batch.group)
+        terms["likelihood"] = (
+            whitened_likelihood(predicted, batch.image, power=power, disk=batch.disk).mean() / pixels
+        )
+        if isinstance(self.encoder, PixelEncoder):
+            terms["divergence"] = self._beta(progress) * posterior.divergence().mean() / pixels
+        return terms
+
+    def _beta(self, progress: float) -> float:
+        beta = self.settings.beta if self.settings.beta is not None else 1 / self.settings.latent_dim
+        return beta * min(1.0, progress / self.settings.beta_warm_up) if self.settings.beta_warm_up else beta
+
+    def _make_encoder(self, problem: Problem) -> nn.Module:
+        settings = self.settings
+        if settings.latent_dim == 0:
+            return NoLatent()
+        if settings.encoder == "none":
+            return LatentTable(problem.particles, settings.latent_dim)
+        seen = self.disk.limit(resolution=settings.encoder_resolution)
+        return PixelEncoder(
+            seen, settings.latent_dim, width=settings.encoder_width, layers=settings.encoder_layers
+        )
+
+
+class FieldDecoder(nn.Module):
+    """Positional encoding and residual network, with the mean map that they add to."""
+
+    def __init__(self, settings: FieldSettings, problem: Problem) -> None:
+        super().__init__()
+        self.box, self.pixel_size = problem.box, problem.pixel_size
+        self.encoding = PositionalEncoding(
+            settings.encoding, box=problem.box, sigma=settings.encoding_sigma, seed=settings.network_seed
+        )
+        self.network = ResidualMLP(
+            self.encoding.features,
+            2,
+            width=settings.width,
+            layers=settings.layers,
+            condition=settings.latent_dim,
+        )
+        self.mean: Tensor | None
+        self.register_buffer(
+            "mean", problem.mean[None] if settings.from_mean and problem.mean is not None else None
+        )
+        if self.mean is not None:
+            nn.init.zeros_(self.network.last.weight)
+            nn.init.zeros_(self.network.last.bias)
+
+    def field(self, z: Float[Tensor, "v d"]) -> FourierField:
+        """The field at latents z."""
+        return FourierField(
+            network=self,
+            z=z,
+            scale=float(self.box),
+            pixel_size=self.pixel_size,
+            mean=None if self.mean is None else VoxelGrid(self.mean, self.pixel_size),
+        )
+
+    def forward(self, frequency: Float[Tensor, "v p 3"], z: Float[Tensor, "v d"]) -> Float[Tensor, "v p 2"]:
+        """Real and imaginary part of what the field adds to the mean, at frequencies in 1/Å."""
+        output: Tensor = self.network(self.encoding(frequency * self.pixel_size), z)
+        return output
+
+
+def field_stages(settings: FieldSettings, *, nyquist: float) -> tuple[Stage, ...]:
+    """The plan: resolution limits at 3, 1.6 and 1 times Nyquist over 20, 30 and 50 % of the epochs.
+
+    Where the start of pose refinement falls inside a stage, that stage is cut in two.
+
+    >>> [(s.epochs, s.resolution) for s in field_stages(FieldSettings(epochs=10), nyquist=6.0)]
+    [(2, 18.0), (3, 9.6), (5, None)]
+    """
+    limits = [("coarse", 0.2, 3.0), ("middle", 0.5, 1.6), ("fine", 1.0, None)]
+    plan = limits if settings.coarse_to_fine else limits[-1:]
+    rates = {"network": settings.learning_rate}
+    if settings.encoder == "none" and settings.latent_dim:
+        rates["latents"] = settings.latent_learning_rate
+    stages = []
+    done = 0
+    for name, until, factor in plan:
+        end = round(until * settings.epochs)
+        cuts = {done, end, min(max(settings.pose_start, done), end)} if settings.refine_poses else {done, end}
+        edges = sorted(cuts)
+        for start, stop in zip(edges, edges[1:], strict=False):
+            moving = settings.refine_poses and start >= settings.pose_start
+            rate = {**rates, "poses": settings.pose_learning_rate} if moving else rates
+            resolution = None if factor is None else factor * nyquist
+            stages.append(Stage(f"{name} poses" if moving else name, stop - start, resolution, rate))
+        done = end
+    return tuple(stages)

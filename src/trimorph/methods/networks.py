@@ -1,0 +1,34 @@
+"""ResidualMLP: the plain network of encoders and decoders."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ResidualMLP(nn.Module):
+    """Linear, ReLU, then ``layers`` times (linear + skip, ReLU), then linear.
+
+    ``condition`` features that all rows of a group share (a latent, shared by an image's pixels) enter the
+    first layer through a matrix of their own, so that their part is computed once a group.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, width: int, layers: int, condition: int = 0) -> None:
+        super().__init__()
+        self.first = nn.Linear(inputs, width)
+        self.condition = nn.Linear(condition, width, bias=False) if condition else None
+        self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
+        self.last = nn.Linear(width, outputs)
+
+    def forward(
+        self, x: Float[Tensor, "v p i"], condition: Float[Tensor, "v c"] | None = None
+    ) -> Float[Tensor, "v p o"]:
+        """Apply to ``p`` rows of each of ``v`` groups."""
+        y = self.first(x)
+        if self.condition is not None and condition is not None:
+            y = y + self.condition(condition)[:, None, :]
+        y = nn.functional.relu(y)
+        for layer in self.hidden:
+            y = nn.functional.relu(layer(y) + y)
+        output: Tensor = self.last(y)
+        return output
