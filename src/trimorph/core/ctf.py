@@ -41,7 +41,7 @@ class CTF:
     scale: Any = 1.0
 
     def __len__(self) -> int:
-        return max(np.size(getattr(self, name)) for name in CTF_PARAMETERS)
+        return max(int(np.prod(np.shape(getattr(self, name)))) for name in CTF_PARAMETERS)
 
     def __getitem__(self, index: Any) -> CTF:
         """The parameters of some of the images, or, with ``...``, of all."""

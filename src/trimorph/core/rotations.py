@@ -38,7 +38,7 @@ def matrix_to_euler(rotation: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
     regular = sine > 1e-6
     rot = torch.where(regular, torch.atan2(rotation[..., 2, 1], rotation[..., 2, 0]), torch.zeros_like(tilt))
     psi_regular = torch.atan2(rotation[..., 1, 2], -rotation[..., 0, 2])
-    psi_polar = torch.atan2(-rotation[..., 1, 0], rotation[..., 1, 1])
+    psi_polar = torch.atan2(-rotation[..., 1, 0] * rotation[..., 2, 2], rotation[..., 1, 1])
     return torch.stack([rot, tilt, torch.where(regular, psi_regular, psi_polar)], dim=-1)
 
 
