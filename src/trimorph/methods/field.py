@@ -9,6 +9,7 @@ Source: Zhong, Bepler, Berger & Davis, Nature Methods 18 (2021) 176.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import torch
@@ -179,6 +180,7 @@ class FieldDecoder(nn.Module):
         self.register_buffer(
             "mean", problem.mean[None] if settings.from_mean and problem.mean is not None else None
         )
+        self._grid: VoxelGrid | None = None
         if self.mean is not None:
             nn.init.zeros_(self.network.last.weight)
             nn.init.zeros_(self.network.last.bias)
@@ -190,13 +192,21 @@ class FieldDecoder(nn.Module):
             z=z,
             scale=float(self.box),
             pixel_size=self.pixel_size,
-            mean=None if self.mean is None else VoxelGrid(self.mean, self.pixel_size),
+            mean=self._mean_grid(),
         )
 
     def forward(self, frequency: Float[Tensor, "v p 3"], z: Float[Tensor, "v d"]) -> Float[Tensor, "v p 2"]:
         """Real and imaginary part of what the field adds to the mean, at frequencies in 1/Å."""
         output: Tensor = self.network(self.encoding(frequency * self.pixel_size), z)
         return output
+
+    def _mean_grid(self) -> VoxelGrid | None:
+        """The mean map with its oversampled transform, which is made once a device."""
+        if self.mean is None:
+            return None
+        if self._grid is None or self._grid.values.device != self.mean.device:
+            self._grid = VoxelGrid(self.mean, self.pixel_size)
+        return self._grid
 
 
 def field_stages(settings: FieldSettings, *, nyquist: float) -> tuple[Stage, ...]:
@@ -218,7 +228,7 @@ def field_stages(settings: FieldSettings, *, nyquist: float) -> tuple[Stage, ...
         end = round(until * settings.epochs)
         cuts = {done, end, min(max(settings.pose_start, done), end)} if settings.refine_poses else {done, end}
         edges = sorted(cuts)
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in pairwise(edges):
             moving = settings.refine_poses and start >= settings.pose_start
             rate = {**rates, "poses": settings.pose_learning_rate} if moving else rates
             resolution = None if factor is None else factor * nyquist

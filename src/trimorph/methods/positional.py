@@ -1,4 +1,4 @@
-"""Positional encodings: fixed sines and cosines of a frequency, the first layer of a Fourier-space network."""
+"""Positional encodings: fixed sines and cosines of a frequency, the first layer of a Fourier network."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Encoding = Literal["gaussian", "geometric", "geometric-low", "geometric-no-high"
 class PositionalEncoding(nn.Module):
     """sin and cos of the products of q with fixed vectors; q = k x pixel size is in cycles a pixel.
 
-    ``vectors`` (f, 3) hold phases in radians for q = 1, so |vector| / 2 pi is the distance from the particle's
-    centre, in pixels, that a feature resolves. With box D and D/2 features an axis, i = 0 .. D/2 - 1:
+    ``vectors`` (f, 3) hold phases in radians for q = 1, so |vector| / 2 pi is the distance from the
+    particle's centre, in pixels, that a feature resolves. With box D, i = 0 .. D/2 - 1 on each axis:
 
     - ``gaussian``: 3 D/2 random vectors with components N(0, (sigma D/2)^2);
     - ``geometric``: axis by axis, pi D (2/D)^(i / (D/2 - 1)), the paper's wavelengths from 1 to Nyquist;
