@@ -26,7 +26,7 @@ class FourierDisk:
     >>> disk.radius[:4].tolist()
     [0.0, 1.0, 1.0, 1.0]
     >>> len(disk), len(disk.limit(resolution=8.0))
-    (25, 9)
+    (26, 9)
     """
 
     box: int
@@ -35,10 +35,10 @@ class FourierDisk:
     device: torch.device = CPU
 
     def __post_init__(self) -> None:
-        if self.box < 2 or not self.pixel_size > 0:
+        if self.box < 3 or not self.pixel_size > 0:
             raise InputError(
                 f"FourierDisk: found box {self.box} and pixel size {self.pixel_size} Å; "
-                "wanted a box of at least 2 pixels and a positive pixel size."
+                "wanted a box of at least 3 pixels and a positive pixel size."
             )
         full = len(self._sorted[0])
         if not 1 <= self.count <= full:
