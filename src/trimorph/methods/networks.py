@@ -5,6 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from trimorph.methods.residual_chain import residual_chain
+
 
 class ResidualMLP(nn.Module):
     """Linear, ReLU, then ``layers`` times (linear + skip, ReLU), then linear.
@@ -24,11 +26,10 @@ class ResidualMLP(nn.Module):
         self, x: Float[Tensor, "v p i"], condition: Float[Tensor, "v c"] | None = None
     ) -> Float[Tensor, "v p o"]:
         """Apply to ``p`` rows of each of ``v`` groups."""
-        y = self.first(x)
+        groups, rows = x.shape[:2]
+        shared = x.new_zeros(groups, len(self.first.bias))
         if self.condition is not None and condition is not None:
-            y = y + self.condition(condition)[:, None, :]
-        y = nn.functional.relu(y)
-        for layer in self.hidden:
-            y = nn.functional.relu(layer(y) + y)
-        output: Tensor = self.last(y)
-        return output
+            shared = self.condition(condition).to(x.dtype)
+        layers = [self.first, *self.hidden, self.last]
+        parameters = [value for layer in layers for value in (layer.weight, layer.bias)]
+        return residual_chain(x.reshape(groups * rows, -1), shared, parameters).view(groups, rows, -1)
