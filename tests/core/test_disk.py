@@ -126,7 +126,9 @@ def test_moving_to_a_device_keeps_the_limit() -> None:
     assert disk.box == 16
 
 
-@pytest.mark.parametrize(("box", "pixel_size"), [(2, 1.0), (0, 1.0), (16, 0.0), (16, -1.0), (16, float("nan"))])
+@pytest.mark.parametrize(
+    ("box", "pixel_size"), [(2, 1.0), (0, 1.0), (16, 0.0), (16, -1.0), (16, float("nan"))]
+)
 def test_impossible_grid_is_refused(box: int, pixel_size: float) -> None:
     with pytest.raises(InputError, match=rf"found box {box} and pixel size .*wanted a box of at least 3"):
         FourierDisk(box, pixel_size)

@@ -47,10 +47,12 @@ def test_slices_equal_those_of_the_gaussian(
 ) -> None:
     field, cloud = _pair(volumes, generator)
     disk = FourierDisk(box, pixel_size)
-    torch.testing.assert_close(field.project(rotation, disk), cloud.project(rotation, disk), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        field.project(rotation, disk), cloud.project(rotation, disk), rtol=0, atol=1e-5
+    )
 
 
-@pytest.mark.parametrize(("box", "pixel_size"), [(31, 2.0), (32, 2.0), (33, 1.5), (24, 2.5)])
+@pytest.mark.parametrize(("box", "pixel_size"), [(31, 2.0), (32, 2.0), (33, 1.5), (28, 2.2)])
 def test_voxels_equal_those_of_the_gaussian(generator: torch.Generator, box: int, pixel_size: float) -> None:
     field, cloud = _pair(2, generator)
     exact = cloud.voxels(box, pixel_size)

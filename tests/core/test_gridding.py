@@ -29,15 +29,20 @@ def test_interpolate_and_spread_are_adjoint(width: int) -> None:
         torch.testing.assert_close(left, right, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("width", [2, 3, 4, 5])
+@pytest.mark.parametrize("width", [3, 4, 5])
 @pytest.mark.parametrize("size", [15, 16])
 def test_spreading_a_point_on_a_grid_point_is_symmetric_and_in_its_place(width: int, size: int) -> None:
     grid = Gridding(width).spread(torch.ones(1, 1), torch.tensor([[3.0, -1.0, 2.0]]), size)[..., 0]
     middle = size // 2
     z, y, x = torch.nonzero(grid == grid.max())[0].tolist()
     assert (x, y, z) == (middle + 3, middle - 1, middle + 2)
-    assert float(grid.max()) == pytest.approx(1.0)
-    along_x, along_y, along_z = grid[z, y, x - 2 : x + 3], grid[z, y - 2 : y + 3, x], grid[z - 2 : z + 3, y, x]
+    peak = torch.special.i0e(torch.tensor(Gridding(width).beta)) ** 3
+    assert float(grid.max()) == pytest.approx(float(peak), rel=1e-5)
+    along_x, along_y, along_z = (
+        grid[z, y, x - 2 : x + 3],
+        grid[z, y - 2 : y + 3, x],
+        grid[z - 2 : z + 3, y, x],
+    )
     torch.testing.assert_close(along_x, along_x.flip(0))
     torch.testing.assert_close(along_x, along_y)
     torch.testing.assert_close(along_x, along_z)

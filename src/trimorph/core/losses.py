@@ -38,8 +38,7 @@ def correlation(
     weight = disk.weight * (disk.radius > 0)
     weight = weight if power is None else weight / power
     cross = (_cross(predicted, observed) * weight).sum(-1)
-    norm = ((_square(predicted) * weight).sum(-1) * (_square(observed) * weight).sum(-1)).sqrt()
-    return cross / norm.clamp_min(torch.finfo(norm.dtype).tiny)
+    return cross / _norm((_square(predicted) * weight).sum(-1), (_square(observed) * weight).sum(-1))
 
 
 def fourier_ring_correlation(
@@ -47,8 +46,7 @@ def fourier_ring_correlation(
 ) -> Float[Tensor, "b s"]:
     """Correlation on every ring 0 to the last on the disk; a ring where either image is zero gives 0."""
     cross = disk.ring_mean(_cross(predicted, observed))
-    norm = disk.ring_mean(_square(predicted)) * disk.ring_mean(_square(observed))
-    return cross / (norm + torch.finfo(norm.dtype).tiny).sqrt()
+    return cross / _norm(disk.ring_mean(_square(predicted)), disk.ring_mean(_square(observed)))
 
 
 def _cross(a: Tensor, b: Tensor) -> Tensor:
@@ -57,3 +55,9 @@ def _cross(a: Tensor, b: Tensor) -> Tensor:
 
 def _square(a: Tensor) -> Tensor:
     return a.real**2 + a.imag**2
+
+
+def _norm(a: Tensor, b: Tensor) -> Tensor:
+    """sqrt(a b) with finite gradients where either is zero, and without overflow."""
+    tiny = torch.finfo(a.dtype).tiny
+    return a.clamp_min(tiny).sqrt() * b.clamp_min(tiny).sqrt()
