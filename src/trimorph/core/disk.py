@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -49,6 +49,8 @@ class FourierDisk:
 
     def to(self, device: torch.device | str) -> FourierDisk:
         """Return the same disk with its tensors on another device."""
+        if torch.device(device) == self.device:
+            return self
         return FourierDisk(self.box, self.pixel_size, self.count, torch.device(device))
 
     def limit(self, *, resolution: float | None = None, radius: float | None = None) -> FourierDisk:
@@ -71,16 +73,10 @@ class FourierDisk:
         """The finest resolution on the disk in Å."""
         return self.box * self.pixel_size / float(self._sorted[0][self.count - 1])
 
-    @cached_property
+    @property
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
         """Radii of the whole disk, and the pixels' places in the flattened half plane [ky, kx >= 0]."""
-        ky, kx = np.meshgrid(
-            np.fft.fftfreq(self.box, 1 / self.box), np.arange(self.box // 2 + 1), indexing="ij"
-        )
-        radius = np.hypot(kx, ky)
-        place = np.flatnonzero(radius.ravel() < self.box / 2)
-        order = np.argsort(radius.ravel()[place], kind="stable")
-        return radius.ravel()[place][order], place[order]
+        return _sorted_half_plane(self.box)
 
     @cached_property
     def place(self) -> Int[Tensor, " n"]:
@@ -145,3 +141,12 @@ class FourierDisk:
         total = values.new_zeros(*values.shape[:-1], shells)
         total.index_add_(-1, self.shell, values * self.weight.to(values.dtype))
         return total / torch.bincount(self.shell, self.weight, shells).to(values.dtype)
+
+
+@lru_cache(maxsize=16)
+def _sorted_half_plane(box: int) -> tuple[np.ndarray, np.ndarray]:
+    ky, kx = np.meshgrid(np.fft.fftfreq(box, 1 / box), np.arange(box // 2 + 1), indexing="ij")
+    radius = np.hypot(kx, ky)
+    place = np.flatnonzero(radius.ravel() < box / 2)
+    order = np.argsort(radius.ravel()[place], kind="stable")
+    return radius.ravel()[place][order], place[order]

@@ -1,1 +1,1 @@
-"""The one training loop: precision, data-parallel, checkpoints, metrics."""
+"""The one training loop, and what it stands on: sampling, schedules, precision, processes, checkpoints."""

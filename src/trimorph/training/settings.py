@@ -1,0 +1,52 @@
+"""TrainingSettings: what a user may say of the training of any method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from trimorph.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings that all methods share."""
+
+    batch_size: int = 64
+    """Images a step; in each process, where several train together."""
+    seed: int = 0
+    """Seed of weights, order and sampling."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto takes CUDA when there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the networks; auto: bfloat16 on CUDA, and on a CPU where it is measured to be faster."""
+    compile: bool = False
+    """Compile the model with torch.compile: a slow start, then faster steps."""
+    warm_up: float = 0.02
+    """Fraction of the steps over which learning rates rise from zero."""
+    final_learning_rate: float = 0.05
+    """Learning rates at the end as a fraction of their peak; they fall along a cosine."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient, beyond which it is scaled down; 0 does not clip."""
+    checkpoint_every: int = 10
+    """Epochs between the checkpoints and latents that are kept; those of the last epoch always are."""
+    checkpoint_minutes: float = 10.0
+    """Minutes between checkpoints for a run that is cut short; there is also one after every epoch."""
+    metrics_every: int = 50
+    """Steps between lines in metrics.jsonl."""
+    threads: int = 0
+    """CPU threads; 0 takes as many as torch chooses."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch_size", 1), ("checkpoint_every", 1), ("metrics_every", 1), ("threads", 0)):
+            _check(name, getattr(self, name), least, None)
+        for name, most in (("warm_up", 1.0), ("final_learning_rate", 1.0), ("clip_norm", None)):
+            _check(name, getattr(self, name), 0.0, most)
+        _check("checkpoint_minutes", self.checkpoint_minutes, 0.0, None)
+
+
+def _check(name: str, value: float, least: float, most: float | None) -> None:
+    if not (value >= least and (most is None or value <= most)):
+        wanted = f"at least {least}" if most is None else f"a number from {least} to {most}"
+        flag = name.replace("_", "-")
+        raise InputError(f"Found {name} = {value}; wanted {wanted}. Pass another value to --{flag}.")
