@@ -1,0 +1,199 @@
+"""simulate: particle images of known structures or maps, with the truth beside them."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimorph.core.errors import InputError
+from trimorph.data.acquisition import Acquisition, draw_acquisition
+from trimorph.data.atomic import atomic_path
+from trimorph.data.ensemble import assign_states
+from trimorph.data.mrc import write_map
+from trimorph.data.noise_profile import NoiseProfile, read_noise_profile, white_noise
+from trimorph.data.scene import Scene, build_scene
+from trimorph.data.simulated_images import Levels, Progress, require_space, write_images
+from trimorph.data.simulation_settings import SimulationSettings
+from trimorph.data.star import write_star
+from trimorph.data.tables import make_table
+from trimorph.data.truth import Truth
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """What was written: a RELION 3.1 star file, its stack, the truth, and the folder with the states' maps."""
+
+    star: Path
+    stack: Path
+    truth_file: Path
+    states: Path | None
+    truth: Truth | None = None
+    resolution: float | None = None
+
+
+def simulate(
+    source: str | Path | Sequence[str | Path],
+    output: str | Path,
+    settings: SimulationSettings | None = None,
+    *,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> Simulation:
+    """Simulate images of a recipe, of structures or of maps: OUTPUT.star, .mrcs, _truth.npz and _states/.
+
+    ``source`` is a recipe (uniform, cooperative, noncontiguous, compositional, adk), or one or more structure
+    files (PDB or mmCIF, the models of a file being successive states) or maps. An image is
+    ``CTF x projection``, shifted, plus noise; its signal-to-noise ratio is that of
+    :class:`SimulationSettings`, whose fields may be given by name. Nothing is overwritten.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> made = simulate("compositional", folder / "few", count=10, box=32, pixel_size=8.0, voxels=True)
+    >>> made.star.name, np.bincount(made.truth.state).tolist()
+    ('few.star', [2, 3, 5])
+    """
+    settings = _settings(settings, changes)
+    made = _paths(Path(output), settings)
+    scene = build_scene(source, settings)
+    generator = np.random.default_rng([settings.seed, 5])
+    state = assign_states(scene.ensemble.weights, settings.count, generator)
+    half = 1 + generator.permutation(settings.count) % 2
+    acquisition = draw_acquisition(settings, box=scene.box, pixel_size=scene.pixel_size)
+    profile = white_noise()
+    if settings.noise_profile is not None:
+        profile = read_noise_profile(Path(settings.noise_profile), pixel_size=scene.pixel_size)
+    made.star.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as files:
+        stack, truth_file, star = (
+            files.enter_context(atomic_path(path)) for path in (made.stack, made.truth_file, made.star)
+        )
+        if made.states is not None:
+            files.enter_context(_state_maps(made.states, scene))
+        levels = write_images(
+            stack,
+            scene,
+            state,
+            acquisition,
+            snr=settings.snr,
+            whole_box=settings.snr_region == "box",
+            profile=profile,
+            seed=settings.seed,
+            progress=progress,
+        )
+        truth = _truth(scene, settings, state, acquisition, levels, profile)
+        truth.write(truth_file)
+        _write_table(star, made.stack, truth, half)
+    return replace(made, truth=truth, resolution=scene.resolution)
+
+
+def _settings(settings: SimulationSettings | None, changes: dict[str, Any]) -> SimulationSettings:
+    known = [field.name for field in fields(SimulationSettings)]
+    for name in changes:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else ""
+            raise InputError(f'simulate: no setting "{name}".{hint} Settings: {", ".join(known)}.')
+    return replace(settings or SimulationSettings(), **changes)
+
+
+def _paths(output: Path, settings: SimulationSettings) -> Simulation:
+    """Names of what will be written, none of which may exist."""
+    name = output.stem if output.suffix in (".star", ".mrcs") else output.name
+    if not re.fullmatch(r"[^\s#@]+", name):
+        raise InputError(
+            f'Simulation: found the output name "{name}"; wanted one without spaces, # and @, which a star file '
+            "cannot hold. Choose another."
+        )
+    made = Simulation(
+        star=output.with_name(f"{name}.star"),
+        stack=output.with_name(f"{name}.mrcs"),
+        truth_file=output.with_name(f"{name}_truth.npz"),
+        states=output.with_name(f"{name}_states") if settings.states else None,
+    )
+    for path in (made.star, made.stack, made.truth_file, made.states):
+        if path is not None and path.exists():
+            raise FileExistsError(
+                f"{path}: exists already and was left as it is. Choose another output name."
+            )
+    return made
+
+
+@contextmanager
+def _state_maps(folder: Path, scene: Scene) -> Iterator[None]:
+    """Write the map of each state; the folder appears under its name when all else is written too."""
+    require_space(folder, len(scene.ensemble) * scene.box**3 * 4)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    temporary.chmod(0o755)
+    try:
+        for number, volume in enumerate(scene.ensemble.volumes):
+            density = volume.voxels(scene.box, scene.pixel_size)[0].numpy()
+            corner = -(scene.box // 2) * scene.pixel_size
+            write_map(
+                temporary / f"state_{number:03d}.mrc",
+                density,
+                scene.pixel_size,
+                origin=(corner, corner, corner),
+            )
+        yield
+        os.rename(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _truth(
+    scene: Scene,
+    settings: SimulationSettings,
+    state: NDArray[np.int64],
+    acquisition: Acquisition,
+    levels: Levels,
+    profile: NoiseProfile,
+) -> Truth:
+    names = np.asarray(scene.ensemble.names)
+    return Truth(
+        state=state,
+        coordinate=scene.ensemble.coordinate[state],
+        label=names[state],
+        rotation=acquisition.rotation,
+        shift=acquisition.shift,
+        ctf=acquisition.ctf,
+        noise_power=profile.ring_power(scene.box, scene.pixel_size) * levels.noise_sigma**2,
+        state_names=names,
+        state_coordinate=scene.ensemble.coordinate,
+        state_weights=scene.ensemble.weights,
+        noise_sigma=levels.noise_sigma,
+        signal_variance=levels.signal_variance,
+        snr=math.inf if settings.snr is None else settings.snr,
+        snr_region=settings.snr_region,
+        pixel_size=scene.pixel_size,
+        box=scene.box,
+        seed=settings.seed,
+        quantity=scene.ensemble.quantity,
+        source=scene.source,
+        renderer="slices of maps" if scene.voxels else "projections of atoms",
+    )
+
+
+def _write_table(star: Path, stack: Path, truth: Truth, half: NDArray[np.int64]) -> None:
+    table = make_table(
+        stack.absolute(),
+        len(truth),
+        pixel_size=truth.pixel_size,
+        box=truth.box,
+        rotation=truth.rotation,
+        shift=truth.shift,
+        ctf=truth.ctf,
+        half=half,
+    )
+    write_star(table, star)

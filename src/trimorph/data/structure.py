@@ -1,0 +1,148 @@
+"""Structure: atoms of a PDB or mmCIF file, one object a model."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from trimorph.core.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """Atoms in the order of their file: positions (n, 3) in Å as (x, y, z), and what each atom is.
+
+    ``element`` is the symbol as in the periodic table, ``chain`` the author's chain name, ``residue`` the
+    author's residue number, ``b_factor`` in Å^2.
+    """
+
+    position: NDArray[np.float64]
+    element: NDArray[np.str_]
+    chain: NDArray[np.str_]
+    residue: NDArray[np.int64]
+    residue_name: NDArray[np.str_]
+    atom_name: NDArray[np.str_]
+    b_factor: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def select(self, mask: NDArray[np.bool_]) -> Structure:
+        """The atoms where ``mask`` is true."""
+        return Structure(
+            position=self.position[mask],
+            element=self.element[mask],
+            chain=self.chain[mask],
+            residue=self.residue[mask],
+            residue_name=self.residue_name[mask],
+            atom_name=self.atom_name[mask],
+            b_factor=self.b_factor[mask],
+        )
+
+    def move(self, position: NDArray[np.float64]) -> Structure:
+        """The same atoms elsewhere."""
+        return replace(self, position=np.asarray(position, np.float64))
+
+
+def read_structure(path: str | Path, *, hydrogens: bool = False) -> tuple[Structure, ...]:
+    """Read every model of a PDB or mmCIF file, plain or gzipped.
+
+    Of alternative locations the first is kept, and waters are left out. ``hydrogens`` keeps hydrogen atoms.
+    A file that cannot be read or has no atoms is an InputError.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file. Give the path of a PDB or mmCIF file (.pdb, .cif, .gz)."
+        )
+    try:
+        parsed = gemmi.read_structure(str(path))
+    except (RuntimeError, ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as PDB or mmCIF: {error}. Is the file complete?") from error
+    models = tuple(_model(model, hydrogens=hydrogens) for model in parsed)
+    if not models or not all(map(len, models)):
+        raise InputError(
+            f"{path}: found {len(models)} models, one or all without atoms; wanted atom records."
+        )
+    return models
+
+
+def same_atoms(models: tuple[Structure, ...]) -> bool:
+    """Whether the models list the same atoms in the same order, as the frames of a trajectory do."""
+    first = models[0]
+    return all(
+        len(model) == len(first)
+        and np.array_equal(model.atom_name, first.atom_name)
+        and np.array_equal(model.residue, first.residue)
+        for model in models[1:]
+    )
+
+
+SELECTION = re.compile(r"([^:,\s]+)(?::(-?\d+)(?:-(-?\d+))?)?")
+
+
+def select_atoms(structure: Structure, selection: str, *, source: str = "structure") -> NDArray[np.bool_]:
+    """Which atoms a selection names: ``CHAIN`` or ``CHAIN:FIRST-LAST``, several joined by commas.
+
+    A chain name may hold wildcards: ``A*`` is every chain that starts with A, ``*:30-59`` those residues in
+    all chains.
+
+    >>> from trimorph.data.pseudo_complex import pseudo_complex
+    >>> int(select_atoms(pseudo_complex(), "B:1-50").sum())
+    50
+    """
+    mask = np.zeros(len(structure), bool)
+    for part in selection.split(","):
+        match = SELECTION.fullmatch(part.strip())
+        if match is None:
+            raise InputError(
+                f'Selection "{selection}": cannot read "{part}"; wanted CHAIN or CHAIN:FIRST-LAST, '
+                "joined by commas, such as A:122-159,B."
+            )
+        chain, first, last = match.groups()
+        names = [name for name in np.unique(structure.chain) if fnmatchcase(str(name), chain)]
+        chosen = np.isin(structure.chain, names)
+        if first is not None:
+            chosen &= (structure.residue >= int(first)) & (structure.residue <= int(last or first))
+        if not chosen.any():
+            known = ", ".join(map(str, np.unique(structure.chain)[:12]))
+            raise InputError(
+                f'{source}: found no atom for "{part}"; its chains are {known} with residues '
+                f"{structure.residue.min()} to {structure.residue.max()}. Correct the selection."
+            )
+        mask |= chosen
+    return mask
+
+
+def _model(model: Any, *, hydrogens: bool) -> Structure:
+    rows = [
+        (*atom.pos.tolist(), atom.element.name, chain.name or "A", residue, atom.name, atom.b_iso)
+        for chain in model
+        for residue in chain.first_conformer()
+        if not residue.is_water()
+        for atom in residue.first_conformer()
+        if hydrogens or not atom.element.is_hydrogen
+    ]
+    if not rows:
+        return _structure([()] * 8)
+    return _structure([*zip(*rows, strict=True)])
+
+
+def _structure(columns: list[tuple[Any, ...]]) -> Structure:
+    x, y, z, element, chain, residue, name, b_factor = columns
+    return Structure(
+        position=np.stack([np.asarray(axis, np.float64) for axis in (x, y, z)], -1),
+        element=np.asarray(element, np.str_),
+        chain=np.asarray(chain, np.str_),
+        residue=np.asarray([item.seqid.num for item in residue], np.int64),
+        residue_name=np.asarray([item.name for item in residue], np.str_),
+        atom_name=np.asarray(name, np.str_),
+        b_factor=np.asarray(b_factor, np.float64),
+    )

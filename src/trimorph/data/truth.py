@@ -1,0 +1,85 @@
+"""Truth: what a simulated data set was made with, image by image."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimorph.core.conventions import VERSION
+from trimorph.core.ctf import CTF, CTF_PARAMETERS
+from trimorph.core.errors import InputError
+
+_ARRAYS = (
+    "state", "coordinate", "label", "rotation", "shift", "noise_power",
+    "state_names", "state_coordinate", "state_weights",
+)  # fmt: skip
+_NUMBERS = {
+    "noise_sigma": float, "signal_variance": float, "snr": float, "snr_region": str,
+    "pixel_size": float, "box": int, "seed": int, "quantity": str, "source": str, "renderer": str,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Truth of n images over k states, in canonical units.
+
+    ``state`` (n,), ``coordinate`` (n,) the state's reaction coordinate (what it is: ``quantity``), ``label``
+    (n,) the state's name, ``rotation`` (n, 3, 3), ``shift`` (n, 2) in Å, ``ctf`` with arrays (n,);
+    ``noise_sigma`` of a pixel, ``noise_power`` per ring as in core/conventions, ``signal_variance`` of the
+    noise-free images over ``snr_region``, ``snr`` their ratio (infinite without noise).
+    """
+
+    state: NDArray[np.int64]
+    coordinate: NDArray[np.float64]
+    label: NDArray[np.str_]
+    rotation: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    ctf: CTF
+    noise_power: NDArray[np.float64]
+    state_names: NDArray[np.str_]
+    state_coordinate: NDArray[np.float64]
+    state_weights: NDArray[np.float64]
+    noise_sigma: float
+    signal_variance: float
+    snr: float
+    snr_region: str
+    pixel_size: float
+    box: int
+    seed: int
+    quantity: str
+    source: str
+    renderer: str
+
+    def __len__(self) -> int:
+        return len(self.state)
+
+    def write(self, path: Path) -> None:
+        """Write an .npz file without pickles."""
+        values = {name: getattr(self, name) for name in (*_ARRAYS, *_NUMBERS)}
+        values |= {name: getattr(self.ctf, name) for name in CTF_PARAMETERS}
+        np.savez_compressed(path, convention_version=VERSION, **values)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Truth:
+        """Read what :meth:`write` wrote."""
+        path = Path(path)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays: dict[str, Any] = {name: file[name] for name in file.files}
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: cannot be read as .npz: {error}. Is the file complete?") from error
+        missing = sorted({*_ARRAYS, *_NUMBERS, *CTF_PARAMETERS} - set(arrays))
+        if missing:
+            raise InputError(
+                f"{path}: found no {', '.join(missing)}; wanted a NAME_truth.npz as trimorph simulate writes it."
+            )
+        return cls(
+            **{name: arrays[name] for name in _ARRAYS},
+            **{name: kind(arrays[name].item()) for name, kind in _NUMBERS.items()},
+            ctf=CTF(**{name: arrays[name] for name in CTF_PARAMETERS}),
+        )
