@@ -1,0 +1,198 @@
+"""Weighted back-projection of a particle stack into a map and two half maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trimorph.core.backprojection import BackProjector
+from trimorph.core.batch import Batch
+from trimorph.core.disk import FourierDisk
+from trimorph.core.errors import InputError
+from trimorph.core.imaging import shift_phase
+from trimorph.core.noise import NoiseModel
+from trimorph.reconstruction.fsc import ShellCorrelation, shell_correlation
+from trimorph.reconstruction.mask import molecular_mask, spherical_mask
+
+Density = NDArray[np.float32]
+
+
+class HalfSets(Protocol):
+    """The one column of a particle table that reconstruction reads."""
+
+    @property
+    def half(self) -> NDArray[np.int64] | None:
+        """Half set of each particle, 1 or 2; None where the file does not say."""
+
+
+class Images(Protocol):
+    """What reconstruction needs of a particle stack."""
+
+    @property
+    def box(self) -> int:
+        """Box in pixels."""
+
+    @property
+    def pixel_size(self) -> float:
+        """Pixel size in Å."""
+
+    @property
+    def disk(self) -> FourierDisk:
+        """All frequencies inside Nyquist."""
+
+    @property
+    def noise(self) -> NoiseModel:
+        """Noise power of each noise group."""
+
+    @property
+    def table(self) -> HalfSets:
+        """Where the half sets are."""
+
+    def __len__(self) -> int: ...
+
+    def batches(
+        self, order: NDArray[np.int64], batch_size: int, *, limit: FourierDisk | None = None
+    ) -> Iterator[Batch]:
+        """Batches of the given particles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """A map, its half maps and their FSC; densities are (d, d, d) [z, y, x] on the scale of the images.
+
+    ``map`` carries the Wiener filter of the half-map FSC, the half maps are unfiltered. ``mask`` is None
+    where no density stands out. ``half`` says which particle went into which half (0: weight zero).
+    """
+
+    map: Density
+    half1: Density
+    half2: Density
+    mask: Density | None
+    curves: ShellCorrelation
+    half: NDArray[np.int64]
+
+    @property
+    def pixel_size(self) -> float:
+        """Voxel size in Å."""
+        return self.curves.pixel_size
+
+    @property
+    def fsc(self) -> NDArray[np.float32]:
+        """Unmasked half-map FSC on shells 0 to ``box // 2``."""
+        return self.curves.unmasked
+
+    @property
+    def fsc_masked(self) -> NDArray[np.float32]:
+        """Half-map FSC in the mask, corrected by phase randomisation; the unmasked one without a mask."""
+        return self.curves.best
+
+    @property
+    def resolution(self) -> float:
+        """Resolution in Å at the first crossing of 0.143."""
+        return self.curves.resolution()
+
+
+def reconstruct(
+    stack: Images,
+    *,
+    weights: NDArray[np.floating] | None = None,
+    half: NDArray[np.integer] | None = None,
+    limit: float | None = None,
+    mask: Density | None = None,
+    batch_size: int = 256,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> Reconstruction:
+    """Back-project particles with known poses: CTF-weighted, noise-whitened, Wiener-filtered by shell.
+
+    ``weights`` (n,) >= 0 multiply each particle's precision; ``half`` (n,) of 1 and 2 overrides the file's
+    half sets, which are drawn from ``seed`` where the file has none. ``limit`` is a resolution in Å.
+    The prior's signal-to-noise ratio is 2 FSC / (1 - FSC) of the unmasked half maps.
+    Source: Scheres, J. Struct. Biol. 180 (2012) 519; Rosenthal & Henderson, J. Mol. Biol. 333 (2003) 721.
+    """
+    weight = _check_weights(weights, len(stack))
+    sets = _half_sets(stack, half, weight, seed)
+    disk = stack.disk.limit(resolution=limit)
+    total, done = int((weight > 0).sum()), 0
+    projectors = []
+    for number in (1, 2):
+        order = np.flatnonzero(sets == number)
+        projector = BackProjector(disk.to(device))
+        for batch in stack.batches(order, batch_size, limit=disk):
+            insert_batch(projector, batch, noise=stack.noise, weight=weight)
+            done += len(batch)
+            if progress is not None:
+                progress(done, total)
+        projectors.append(projector)
+    return _finish(projectors, stack=stack, mask=mask, sets=sets)
+
+
+def insert_batch(
+    projector: BackProjector, batch: Batch, *, noise: NoiseModel, weight: NDArray[np.float32]
+) -> None:
+    """Add a batch to the sums with its CTF, noise and particle weights."""
+    precision = torch.as_tensor(weight)[batch.index.cpu()][:, None] / noise.at(batch.disk, batch.group)
+    image = batch.image
+    if bool(batch.shift.any()):
+        image = image * shift_phase(batch.shift, batch.disk)
+    projector.insert(image, batch.rotation, transfer=batch.ctf(batch.disk), precision=precision)
+
+
+def _finish(
+    projectors: list[BackProjector], *, stack: Images, mask: Density | None, sets: NDArray[np.int64]
+) -> Reconstruction:
+    """Solve the halves, then the whole under the prior that their FSC gives."""
+    corners = spherical_mask(stack.box, radius=stack.box / 2 - 3, edge=3)
+    first, second = (projector.solve().cpu().numpy() * corners for projector in projectors)
+    unmasked = shell_correlation(first, second, pixel_size=stack.pixel_size).unmasked
+    correlation = torch.as_tensor(unmasked).clamp(1e-3, 0.9999)
+    whole = projectors[0] + projectors[1]
+    density = whole.solve(2 * correlation / (1 - correlation)).cpu().numpy() * corners
+    if mask is None and density.max() > 0:
+        mask = molecular_mask(density, pixel_size=stack.pixel_size)
+    curves = shell_correlation(first, second, pixel_size=stack.pixel_size, mask=mask)
+    return Reconstruction(density, first, second, mask, curves, sets)
+
+
+def _check_weights(weights: NDArray[np.floating] | None, count: int) -> NDArray[np.float32]:
+    if weights is None:
+        return np.ones(count, dtype=np.float32)
+    weights = np.asarray(weights, dtype=np.float32)
+    if weights.shape != (count,):
+        raise InputError(
+            f"reconstruct: found weights of shape {weights.shape}; wanted one for each of the {count} particles."
+        )
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        raise InputError(
+            f"reconstruct: found weight {weights[wrong[0]]} for particle {wrong[0]} ({len(wrong)} such); "
+            "wanted finite numbers >= 0. Give particles that are not wanted the weight 0."
+        )
+    return weights
+
+
+def _half_sets(
+    stack: Images, half: NDArray[np.integer] | None, weight: NDArray[np.float32], seed: int
+) -> NDArray[np.int64]:
+    """Half set of each particle; 0 for those of weight zero."""
+    given = stack.table.half if half is None else half
+    if given is None:
+        used = np.flatnonzero(weight > 0)
+        sets = np.zeros(len(stack), dtype=np.int64)
+        sets[np.random.default_rng(seed).permutation(used)] = 1 + np.arange(len(used)) % 2
+        return sets
+    sets = np.where(weight > 0, given, 0).astype(np.int64)
+    counts = [int((sets == number).sum()) for number in (1, 2)]
+    if min(counts) == 0 or sum(counts) != int((weight > 0).sum()):
+        raise InputError(
+            f"reconstruct: found {counts[0]} particles in half set 1, {counts[1]} in half set 2 and "
+            f"{int((weight > 0).sum()) - sum(counts)} in neither; wanted some in each and none outside. "
+            "Choose other particles, or pass half sets of your own."
+        )
+    return sets
