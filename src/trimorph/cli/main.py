@@ -64,7 +64,10 @@ def _call(name: str, rest: list[str]) -> int:
 
     module = importlib.import_module(f"trimorph.cli.{name}")
     try:
-        tyro.cli(module.command, prog=f"trimorph {name}", args=rest)
+        if name == "train":  # its flags depend on the method that the first word names
+            module.command(rest)
+        else:
+            tyro.cli(module.command, prog=f"trimorph {name}", args=rest)
     except KeyboardInterrupt:
         print(f"trimorph {name}: stopped.", file=sys.stderr)
         return 130

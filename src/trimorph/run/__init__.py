@@ -1,1 +1,1 @@
-"""Recipes, run directories, and the whole jobs made of the layers below."""
+"""Recipe: what to do. Run: the directory where everything of a run lies."""

@@ -1,0 +1,26 @@
+"""`trimorph resume RUN`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from trimorph.cli.train import guided
+from trimorph.cli.training_display import TrainingDisplay
+from trimorph.run.recipe import Recipe
+from trimorph.run.train import resume
+
+
+def command(run: Annotated[Path, tyro.conf.Positional], *, recipe: Path | None = None) -> None:
+    """Go on with a run that was stopped, exactly as if it had not been.
+
+    Args:
+        run: Folder of the run.
+        recipe: A recipe.toml that must ask for what the run was started with; the run's own by default.
+    """
+    wanted = None if recipe is None else Recipe.load(recipe)
+    with TrainingDisplay() as display:
+        done = guided(lambda: resume(run, recipe=wanted, observer=display), run)
+    display.say(f"run {done.path}")

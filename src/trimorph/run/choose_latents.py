@@ -1,0 +1,120 @@
+"""Which latents to make maps of: given ones, those of particles, cluster centres, or points along an axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimorph.core.errors import InputError
+from trimorph.training.latents import Latents
+
+PERCENTILES = (5.0, 95.0)
+"""Where a walk along a principal component begins and ends."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Latents (v, d), the particles that they belong to (v; -1: none), and what to call the choice."""
+
+    z: NDArray[np.float64]
+    particle: NDArray[np.int64]
+    name: str
+
+    @classmethod
+    def free(cls, z: NDArray[np.float64], name: str) -> Chosen:
+        """Latents that belong to no particle."""
+        return cls(z, np.full(len(z), -1), name)
+
+
+def parse_latents(text: str) -> Chosen:
+    """Latents as a user types them: components by commas, latents by semicolons.
+
+    >>> parse_latents("0,0; 1,-0.5").z.tolist()
+    [[0.0, 0.0], [1.0, -0.5]]
+    """
+    try:
+        rows = [[float(value) for value in row.split(",")] for row in text.split(";") if row.strip()]
+    except ValueError as error:
+        raise InputError(f'Found --z "{text}" ({error}); wanted numbers like "0,0;1,0".') from error
+    if not rows or len({len(row) for row in rows}) != 1:
+        raise InputError(
+            f'Found --z "{text}"; wanted latents of one length, components parted by commas and latents by '
+            'semicolons, as in "0,0;1,0".'
+        )
+    return Chosen.free(np.array(rows), "z")
+
+
+def read_latents(path: Path) -> Chosen:
+    """Latents in a file: .npy, or text with one latent a line, parted by blanks or commas."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: found no file; wanted latents, one a line. Check the path.")
+    try:
+        if path.suffix == ".npy":
+            rows = np.load(path, allow_pickle=False)
+        else:
+            lines = path.read_text(encoding="utf-8").replace(",", " ").splitlines()
+            rows = np.loadtxt([line for line in lines if line.strip()], ndmin=2)
+        z = np.atleast_2d(np.asarray(rows, dtype=np.float64))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: found {str(error).splitlines()[0]}; wanted numbers, one latent a line, of one length."
+        ) from error
+    if z.ndim != 2 or not np.isfinite(z).all():
+        raise InputError(
+            f"{path}: found values that are not finite or not a table; wanted one latent a line."
+        )
+    return Chosen.free(z, path.stem)
+
+
+def of_particles(latents: Latents, text: str) -> Chosen:
+    """Latents of some particles, by their numbers from 0 among those in use."""
+    try:
+        numbers = [int(value) for value in text.split(",")]
+    except ValueError as error:
+        raise InputError(f'Found --particles "{text}"; wanted numbers like "1,5".') from error
+    wrong = [number for number in numbers if not 0 <= number < len(latents)]
+    if wrong:
+        raise InputError(
+            f"Found particle {wrong[0]}; wanted numbers from 0 to {len(latents) - 1}, as the run has "
+            f"{len(latents)} particles."
+        )
+    index = np.array(numbers)
+    return Chosen(latents.mean[index].astype(np.float64), index, "particles")
+
+
+def cluster_centres(latents: Latents, count: int, *, seed: int = 0) -> Chosen:
+    """The particles nearest to the centres of k-means, in order along the first principal component."""
+    if not 1 <= count <= len(latents):
+        raise InputError(f"Found {count} clusters; wanted from 1 to {len(latents)}, the number of particles.")
+    from sklearn.cluster import KMeans
+
+    mean = latents.mean.astype(np.float64)
+    centres = KMeans(count, n_init=3, random_state=seed).fit(mean).cluster_centers_
+    order = np.argsort((centres - mean.mean(0)) @ principal_components(mean)[0], kind="stable")
+    distance = np.stack([((mean - centre) ** 2).sum(1) for centre in centres[order]])
+    nearest = distance.argmin(1)
+    return Chosen(mean[nearest], nearest, f"kmeans{count}")
+
+
+def along_component(latents: Latents, number: int, count: int) -> Chosen:
+    """Points along a principal component (from 1) through the mean, from its 5th to its 95th percentile."""
+    mean = latents.mean.astype(np.float64)
+    if not 1 <= number <= mean.shape[1]:
+        raise InputError(f"Found principal component {number}; wanted one from 1 to {mean.shape[1]}.")
+    if count < 1:
+        raise InputError(f"Found {count} points; wanted at least 1.")
+    axis = principal_components(mean)[number - 1]
+    centre = mean.mean(0)
+    first, last = np.percentile((mean - centre) @ axis, PERCENTILES)
+    return Chosen.free(centre + np.linspace(first, last, count)[:, None] * axis, f"pc{number}")
+
+
+def principal_components(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit vectors by falling variance; the largest entry of each is positive."""
+    _, vectors = np.linalg.eigh(np.cov(mean.T, ddof=0).reshape(mean.shape[1], mean.shape[1]))
+    axes = vectors.T[::-1]
+    largest = axes[np.arange(len(axes)), np.abs(axes).argmax(1)]
+    return axes * np.sign(largest)[:, None]

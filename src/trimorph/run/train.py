@@ -1,0 +1,141 @@
+"""Training from a recipe: open the particles, prepare them, build the method, fit it, leave a run."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trimorph.core.errors import InputError
+from trimorph.data.open import open_particles
+from trimorph.data.particles import ParticleStack
+from trimorph.methods.base import Problem
+from trimorph.reconstruction.reconstruct import reconstruct
+from trimorph.run.provenance import check_unchanged, provenance
+from trimorph.run.recipe import FREE_TO_CHANGE, Recipe, build_method
+from trimorph.run.run import Run, refuse_existing
+from trimorph.training.checkpoint import checkpoints, load_checkpoint, problem_from_state
+from trimorph.training.observer import LogFile, Observer, Silent
+from trimorph.training.processes import Processes, joined
+from trimorph.training.trainer import Trainer
+
+
+def train(recipe: Recipe, output: Path | str, *, observer: Observer | None = None) -> Run:
+    """Fit the recipe's method to its particles and leave everything in the new folder ``output``.
+
+    Under torchrun all processes call it alike. Errors: FileExistsError for a folder in use; those of
+    :meth:`Trainer.fit`; all that can be wrong with the particles.
+    """
+    path, recipe = Path(output).absolute(), recipe.resolved()
+    with joined(recipe.training.device) as processes:
+        if processes.first:
+            refuse_existing(path)
+        stack = open_particles(recipe.data)
+        processes.wait()
+        if processes.first:
+            table = stack.table
+            record = provenance([table.source], table.stacks, seed=recipe.training.seed)
+            Run.create(path, recipe, provenance=record)
+        processes.wait()
+        run = Run.open(path)
+        _fit(run, stack, processes, observer, checkpoint=None)
+    return run
+
+
+def resume(path: Path | str, *, recipe: Recipe | None = None, observer: Observer | None = None) -> Run:
+    """Go on with a run that was stopped, exactly as if it had not been.
+
+    ``recipe``, or else the run's own recipe.toml, must ask for what the run was started with.
+    Errors: InputError naming the keys that differ, or an input file that has changed.
+    """
+    run = Run.open(path)
+    recipe = recipe or run.recipe
+    found = checkpoints(run.path / "checkpoints")
+    latest = found[-1] if found else None
+    started = run.recipe
+    if latest is not None:
+        started = Recipe.from_toml(load_checkpoint(latest)["stamp"]["recipe"], source=str(latest))
+    _refuse_changes(recipe, started, run.path)
+    check_unchanged(run.path / "provenance.json")
+    with joined(recipe.training.device) as processes:
+        run = Run(run.path, recipe)
+        _fit(run, open_particles(recipe.data), processes, observer, checkpoint=latest)
+    return run
+
+
+def _fit(
+    run: Run,
+    stack: ParticleStack,
+    processes: Processes,
+    observer: Observer | None,
+    *,
+    checkpoint: Path | None,
+) -> None:
+    recipe = run.recipe
+    listener = observer if observer is not None and processes.first else Silent()
+    log = LogFile(run.path / "log.txt", listener) if processes.first else listener
+    _prepare(run, stack, processes, log)
+    if checkpoint is None:
+        problem = processes.share(_state_problem(recipe, stack, processes, log) if processes.first else None)
+    else:
+        problem = problem_from_state(load_checkpoint(checkpoint)["problem"])
+    if problem.particles != len(stack):
+        raise InputError(
+            f"{run.path}: found {len(stack)} particles; wanted the {problem.particles} that the run started "
+            "with. Undo the change of the selection, or start a new run."
+        )
+    trainer = Trainer(
+        build_method(recipe, problem),
+        stack,
+        recipe.training,
+        problem=problem,
+        folder=run.path,
+        processes=processes,
+        observer=listener,
+        stamp={"method": recipe.method, "recipe": recipe.to_toml()},
+    )
+    if checkpoint is not None:
+        trainer.load(checkpoint)
+    trainer.fit()
+
+
+def _prepare(run: Run, stack: ParticleStack, processes: Processes, log: Observer) -> None:
+    """Fill the cache of half planes."""
+    log.say(
+        f"{len(stack)} particles of {stack.box} pixels of {stack.pixel_size:.4g} Å from {stack.table.source}"
+    )
+    stack.prepare(run.path / "cache")
+
+
+def _state_problem(recipe: Recipe, stack: ParticleStack, processes: Processes, log: Observer) -> Problem:
+    """What the method is told of the data; the mean map where its settings have ``from_mean`` on."""
+    mean = None
+    if _wants_mean(recipe.settings):
+        log.say("back-projecting the mean map")
+        mean = torch.as_tensor(reconstruct(stack, device=processes.device).map, dtype=torch.float32)
+    return Problem(
+        box=stack.box,
+        pixel_size=stack.pixel_size,
+        particles=len(stack),
+        radius=stack.radius,
+        noise=stack.noise,
+        mean=mean,
+    )
+
+
+def _wants_mean(settings: Any) -> bool:
+    return any(field.name == "from_mean" and getattr(settings, field.name) for field in fields(settings))
+
+
+def _refuse_changes(recipe: Recipe, started: Recipe, path: Path) -> None:
+    changed = {
+        key: values for key, values in recipe.differences(started).items() if key not in FREE_TO_CHANGE
+    }
+    if changed:
+        said = "; ".join(f"{key} = {new!r}, was {old!r}" for key, (new, old) in changed.items())
+        raise InputError(
+            f"{path}: found a recipe that differs from the one that the run started with: {said}. A run goes "
+            "on unchanged or not at all. Undo the changes, or start a new run with them."
+        )

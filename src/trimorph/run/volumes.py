@@ -1,0 +1,165 @@
+"""Maps of a run at chosen latents, as MRC files with a table of the latents and a ChimeraX script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from trimorph.core.errors import InputError
+from trimorph.data.atomic import atomic_path
+from trimorph.data.mrc import write_map
+from trimorph.run.choose_latents import (
+    Chosen,
+    along_component,
+    cluster_centres,
+    of_particles,
+    parse_latents,
+    read_latents,
+)
+from trimorph.run.postprocess import crop as crop_map
+from trimorph.run.postprocess import mirror, sharpen
+from trimorph.run.run import Run
+
+
+def write_volumes(
+    run: Path | str,
+    *,
+    output: Path | None = None,
+    z: str | None = None,
+    z_file: Path | None = None,
+    particles: str | None = None,
+    kmeans: int | None = None,
+    pc: int | None = None,
+    points: int = 10,
+    epoch: int | None = None,
+    box: int | None = None,
+    pixel_size: float | None = None,
+    b_factor: float = 0.0,
+    low_pass: float | None = None,
+    crop: int | None = None,
+    flip: bool = False,
+    invert: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Write maps vol_001.mrc ... of a run, z_values.csv and volumes.cxc to a new folder; return the maps.
+
+    Just one of ``z`` ("0,0;1,0"), ``z_file``, ``particles`` ("1,5"), ``kmeans`` (number of clusters) and
+    ``pc`` (principal component, ``points`` along it) says where; a run of latent dimension 0 needs none.
+    ``output`` is by default analysis/NAME in the run, after the choice. ``epoch`` is the latest by default,
+    ``box`` and ``pixel_size`` those of training. A negative ``b_factor`` (Å^2) sharpens, ``low_pass`` is in
+    Å, ``crop`` in voxels, ``flip`` mirrors along z.
+
+    Errors: FileExistsError for a folder in use; InputError for a choice that is missing, double or wrong.
+    """
+    opened = Run.open(run)
+    method = opened.method(epoch)
+    chosen = _choose(
+        opened, epoch, latent_dim=method.latent_dim, z=z, z_file=z_file, particles=particles,
+        kmeans=kmeans, pc=pc, points=points,
+    )  # fmt: skip
+    box, pixel_size = box or method.disk.box, pixel_size or method.disk.pixel_size
+    if crop is not None and not 1 <= crop <= box:
+        raise InputError(f"Found crop to {crop} voxels; wanted from 1 to {box}, the box of the maps.")
+    target = (output or opened.path / "analysis" / f"volumes_{chosen.name}").absolute()
+    names = [f"vol_{number:03d}.mrc" for number in range(1, len(chosen.z) + 1)]
+    with _new_folder(target) as folder:
+        for done, (name, latent) in enumerate(zip(names, chosen.z, strict=True), start=1):
+            density = opened.volume(latent, box=box, pixel_size=pixel_size, epoch=epoch)
+            density = sharpen(density, pixel_size=pixel_size, b_factor=b_factor, low_pass=low_pass)
+            density = mirror(density) if flip else density
+            density = -density if invert else density
+            origin = (0.0, 0.0, 0.0)
+            if crop is not None:
+                density, origin = crop_map(density, crop, pixel_size=pixel_size)
+            write_map(folder / name, density, pixel_size, origin=origin)
+            if progress is not None:
+                progress(done, len(names))
+        _write_table(folder / "z_values.csv", names, chosen)
+        _write_script(folder / "volumes.cxc", names)
+    return [target / name for name in names]
+
+
+def _choose(
+    run: Run,
+    epoch: int | None,
+    *,
+    latent_dim: int,
+    z: str | None,
+    z_file: Path | None,
+    particles: str | None,
+    kmeans: int | None,
+    pc: int | None,
+    points: int,
+) -> Chosen:
+    given = {"--z": z, "--z-file": z_file, "--particles": particles, "--kmeans": kmeans, "--pc": pc}
+    names = [name for name, value in given.items() if value is not None]
+    if latent_dim == 0:
+        if names:
+            raise InputError(
+                f"{run.path}: found {names[0]}; this run has latent dimension 0 and so one map only. "
+                "Leave the option out."
+            )
+        return Chosen.free(np.zeros((1, 0)), "mean")
+    if len(names) != 1:
+        raise InputError(
+            f"Found {' and '.join(names) or 'no choice of latents'}; wanted just one of {', '.join(given)}."
+        )
+    if z is not None:
+        return _checked(parse_latents(z), latent_dim, "--z")
+    if z_file is not None:
+        return _checked(read_latents(z_file), latent_dim, str(z_file))
+    latents = run.latents(epoch)
+    if particles is not None:
+        return of_particles(latents, particles)
+    if kmeans is not None:
+        return cluster_centres(latents, kmeans)
+    return along_component(latents, pc or 0, points)
+
+
+def _checked(chosen: Chosen, latent_dim: int, source: str) -> Chosen:
+    if chosen.z.shape[1] != latent_dim:
+        raise InputError(
+            f"{source}: found latents of {chosen.z.shape[1]} components; wanted {latent_dim}, the latent "
+            "dimension of this run."
+        )
+    return chosen
+
+
+@contextmanager
+def _new_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder to write to, which becomes ``path`` when all is written."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(
+            f"{path}: found {'a folder that is not empty' if path.is_dir() else 'a file'}; wanted a new "
+            "folder for the maps, and nothing was changed. Choose another with -o."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
+        inner = Path(temporary) / path.name
+        inner.mkdir()
+        yield inner
+        inner.replace(path)
+
+
+def _write_table(path: Path, maps: list[str], chosen: Chosen) -> None:
+    header = ["map", "particle", *(f"z{i + 1}" for i in range(chosen.z.shape[1]))]
+    rows = [
+        [file, "" if particle < 0 else str(particle), *(f"{value:.8g}" for value in latent)]
+        for file, particle, latent in zip(maps, chosen.particle, chosen.z, strict=True)
+    ]
+    with atomic_path(path) as temporary:
+        temporary.write_text("".join(",".join(row) + "\n" for row in [header, *rows]), encoding="utf-8")
+
+
+def _write_script(path: Path, maps: list[str]) -> None:
+    """A ChimeraX script that opens the maps as one series."""
+    names = " ".join(maps)
+    lines = [f"open {names} vseries true" if len(maps) > 1 else f"open {names}", "volume #1 sdLevel 4 step 1"]
+    if len(maps) > 1:
+        lines.append("vseries play #1 loop true direction oscillate")
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
