@@ -32,7 +32,8 @@ class Ensemble:
         if len(sizes) != 1 or not (self.weights >= 0).all() or not self.weights.sum() > 0:
             raise InputError(
                 f"Ensemble: found {len(self.volumes)} states with {len(self.names)} names and weights "
-                f"{np.round(self.weights, 4).tolist()}; wanted one name and one weight >= 0 a state, not all zero."
+                f"{np.round(self.weights, 4).tolist()}; wanted one name and one weight >= 0 "
+                "a state, not all zero."
             )
 
     def __len__(self) -> int:

@@ -34,9 +34,9 @@ class Measured:
 def read_measured(path: Path) -> Measured:
     """Read poses and CTF from a RELION star file, a cryoSPARC .cs file or an .npz file.
 
-    An .npz file written by ``trimorph simulate`` holds canonical units. Any other is read in cryoDRGN's: ``rot``
-    (n, 3, 3), ``trans_frac_of_box`` (n, 2) with ``D`` and ``apix``, ``defocus_u``, ``defocus_v`` in Å,
-    ``defocus_angle`` and ``phase_shift`` in degrees, ``kv``, ``cs_mm``, ``amp``.
+    An .npz file written by ``trimorph simulate`` holds canonical units. Any other is read in cryoDRGN's:
+    ``rot`` (n, 3, 3), ``trans_frac_of_box`` (n, 2) with ``D`` and ``apix``, ``defocus_u``,
+    ``defocus_v`` in Å, ``defocus_angle`` and ``phase_shift`` in degrees, ``kv``, ``cs_mm``, ``amp``.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file. Give a .star, .cs or .npz file with poses or CTF.")

@@ -52,9 +52,10 @@ def white_noise() -> NoiseProfile:
 def read_noise_profile(path: Path, *, pixel_size: float) -> NoiseProfile:
     """Read radial noise power, ring 0 first, from .npy or .txt (one value a line) or .npz.
 
-    Of an .npz file the array ``noise_power`` is taken, or the one whose name begins with ``noise_radial``. Where
-    the file also tells ``D`` (or ``box``) and ``apix`` (or ``pixel_size``) of the images that it was measured on,
-    ring i stands for i / (D apix); else the last ring is the Nyquist frequency of ``pixel_size`` Å.
+    Of an .npz file the array ``noise_power`` is taken, or the one whose name begins with ``noise_radial``.
+    Where the file also tells ``D`` (or ``box``) and ``apix`` (or ``pixel_size``) of the images that it was
+    measured on, ring i stands for i / (D apix); else the last ring is the Nyquist frequency of ``pixel_size``
+    Å.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -67,7 +68,7 @@ def read_noise_profile(path: Path, *, pixel_size: float) -> NoiseProfile:
         )
     if step is None:
         step = 0.5 / (pixel_size * (len(power) - 1))
-    return NoiseProfile(np.arange(len(power)) * step, power)
+    return NoiseProfile(np.arange(len(power), dtype=np.float64) * step, power)
 
 
 def _read(path: Path) -> tuple[NDArray[np.float64], float | None]:
@@ -75,7 +76,7 @@ def _read(path: Path) -> tuple[NDArray[np.float64], float | None]:
         if path.suffix == ".npy":
             return np.asarray(np.load(path, allow_pickle=False), float), None
         if path.suffix != ".npz":
-            return np.loadtxt(path, ndmin=1), None
+            return np.loadtxt(path, dtype=np.float64, ndmin=1), None
         with np.load(path, allow_pickle=False) as file:
             names = [n for n in file.files if n == "noise_power" or n.startswith("noise_radial")]
             if not names:

@@ -16,7 +16,7 @@ _BODY_AXES, _ARM_AXES = (19.0, 24.0, 30.0), (11.0, 14.0, 42.0)
 
 
 def pseudo_complex() -> Structure:
-    """600 pseudo-residues: a compact body (chain A, 400) and an arm (chain B, 200), about 130 Å long together.
+    """600 pseudo-residues, about 130 Å long: a compact body (chain A, 400) and an arm (chain B, 200).
 
     Each domain is a chain with steps of 3.8 Å that fills an ellipsoid at about the density of protein.
     The body's centre is near the origin, and the arm stands on top of it along z.
@@ -25,8 +25,8 @@ def pseudo_complex() -> Structure:
     >>> len(structure), bool(120 < np.ptp(structure.position[:, 2]) < 150)
     (600, True)
     """
-    body = _compact_chain(BODY, _BODY_AXES, seed=1) + [0.0, 0.0, -30.0]
-    arm = _compact_chain(ARM, _ARM_AXES, seed=2) + [8.0, 0.0, 42.0]
+    body = _compact_chain(BODY, _BODY_AXES, seed=1) + np.array([0.0, 0.0, -30.0])
+    arm = _compact_chain(ARM, _ARM_AXES, seed=2) + np.array([8.0, 0.0, 42.0])
     number = BODY + ARM
     return Structure(
         position=np.concatenate([body, arm]),

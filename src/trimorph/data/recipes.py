@@ -88,7 +88,7 @@ def _hinge(recipe: str, source: RecipeSource) -> StructureStates:
         )
     structure = source.structure or pseudo_complex()
     structures = hinge_structures(structure, select_atoms(structure, source.moving or "B"), source.axis)
-    angle = ANGLE_STEP * np.arange(STATES)
+    angle = ANGLE_STEP * np.arange(STATES, dtype=np.float64)
     weights = np.ones(STATES)
     if recipe in MIXTURE_DEVIATION:
         means = [ANGLE_STEP * (state - 1) for state in MIXTURE_MEANS]
@@ -107,7 +107,7 @@ def _hinge(recipe: str, source: RecipeSource) -> StructureStates:
 def _subsets(source: RecipeSource, weights: Sequence[float] | None) -> StructureStates:
     if source.structure is not None and not source.subsets:
         raise InputError(
-            "Recipe compositional: found a structure and no subsets of it; wanted a selection for each state. "
+            "Recipe compositional: found a structure and no subsets; wanted a selection for each state. "
             'Pass --subsets "30S=A*" "50S=B*" "70S=*" with the names of its chains.'
         )
     structure = source.structure or pseudo_complex()
@@ -131,7 +131,7 @@ def _subsets(source: RecipeSource, weights: Sequence[float] | None) -> Structure
 
 
 def _opening() -> StructureStates:
-    fraction = np.linspace(0.0, 1.0, STATES)
+    fraction = np.linspace(0.0, 1.0, STATES, dtype=np.float64)
     structures = adenylate_kinase(fraction)
     return StructureStates(
         structures=structures,

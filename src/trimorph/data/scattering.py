@@ -19,7 +19,7 @@ from trimorph.core.volume import AbstractVolume
 from trimorph.data.structure import Structure
 
 MOLMAP_WIDTH = 1 / (pi * 2**0.5)
-"""Standard deviation of a Gaussian over the resolution that it stands for: it falls to 1/e at 1/resolution."""
+"""Standard deviation of a Gaussian over the resolution it stands for: it falls to 1/e at 1/resolution."""
 
 RESIDUE = "Res"
 """Element name of a pseudo-residue: one Gaussian with the mass of a mean amino acid (C5 N1.4 O1.5)."""
@@ -43,7 +43,8 @@ class FormFactor:
 def electron_form_factor(element: str) -> FormFactor:
     """Elastic electron scattering factor of a neutral atom, five Gaussians up to s = 2 / Å.
 
-    Source: Peng, Ren, Dudarev & Whelan, Acta Cryst. A52 (1996) 257, table 1 (s = k / 2), as tabulated in gemmi.
+    Source: Peng, Ren, Dudarev & Whelan, Acta Cryst. A52 (1996) 257, table 1 (s = k / 2),
+    as tabulated in gemmi.
 
     >>> carbon = electron_form_factor("C")
     >>> round(float(carbon(torch.zeros(1))), 4)
@@ -155,8 +156,8 @@ class AtomicDensity(AbstractVolume):
         if self.reach + margin > side / 2:
             smallest = int(np.ceil(2 * (self.reach + margin) / pixel_size / 8) * 8)
             raise InputError(
-                f"Structure: its farthest atom is {self.reach:.0f} Å from the centre, and a box of {box} pixels "
-                f"of {pixel_size:g} Å reaches {side / 2:.0f} Å; wanted {margin:.0f} Å to spare. "
+                f"Structure: its farthest atom is {self.reach:.0f} Å from the centre, and a box of {box} "
+                f"pixels of {pixel_size:g} Å reaches {side / 2:.0f} Å; wanted {margin:.0f} Å to spare. "
                 f"Take box {smallest}, or a larger pixel size."
             )
 

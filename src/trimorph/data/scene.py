@@ -28,8 +28,8 @@ _DEFAULT_BOX, _FILLED = 64, 2 / 3
 class Scene:
     """An ensemble and the grid of its images.
 
-    ``voxels`` says whether maps are sliced (always so for maps), ``resolution`` is that of the atoms in Å, None
-    for maps, and ``diameter`` in Å that of the particle.
+    ``voxels`` says whether maps are sliced (always so for maps), ``resolution`` is that of the atoms in Å,
+    None for maps, and ``diameter`` in Å that of the particle.
     """
 
     ensemble: Ensemble
@@ -68,8 +68,8 @@ def _kind(path: Path) -> str:
         return "structure"
     if suffix or path.exists():
         raise InputError(
-            f"{path}: found the ending {suffix or 'none'}; wanted a structure ({', '.join(_STRUCTURES)}) or a map "
-            f"({', '.join(_MAPS)}), plain or .gz."
+            f"{path}: found the ending {suffix or 'none'}; wanted a structure ({', '.join(_STRUCTURES)}) "
+            f"or a map ({', '.join(_MAPS)}), plain or .gz."
         )
     return "recipe"
 
@@ -127,7 +127,7 @@ def _map_scene(paths: list[Path], settings: SimulationSettings) -> Scene:
         if other.values.shape != first.values.shape or abs(other.pixel_size / first.pixel_size - 1) > 1e-3:
             raise InputError(
                 f"{path}: found {other.values.shape} voxels of {other.pixel_size:g} Å; wanted "
-                f"{first.values.shape} of {first.pixel_size:g} Å as in {paths[0]}. Resample the maps to one grid."
+                f"{first.values.shape} of {first.pixel_size:g} Å as in {paths[0]}. Resample them to one grid."
             )
     side = max(first.values.shape)
     box = settings.box or side

@@ -33,14 +33,17 @@ from trimorph.data.truth import Truth
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """What was written: a RELION 3.1 star file, its stack, the truth, and the folder with the states' maps."""
+    """What was written: a RELION 3.1 star file, its stack, the truth, and the folder with the states' maps.
+
+    ``resolution`` in Å is that of the atoms; None for maps.
+    """
 
     star: Path
     stack: Path
     truth_file: Path
     states: Path | None
-    truth: Truth | None = None
-    resolution: float | None = None
+    truth: Truth
+    resolution: float | None
 
 
 def simulate(
@@ -61,11 +64,11 @@ def simulate(
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> made = simulate("compositional", folder / "few", count=10, box=32, pixel_size=8.0, voxels=True)
-    >>> made.star.name, np.bincount(made.truth.state).tolist()
+    >>> paths.star.name, np.bincount(paths.truth.state).tolist()
     ('few.star', [2, 3, 5])
     """
     settings = _settings(settings, changes)
-    made = _paths(Path(output), settings)
+    paths = _Paths.of(Path(output), settings)
     scene = build_scene(source, settings)
     generator = np.random.default_rng([settings.seed, 5])
     state = assign_states(scene.ensemble.weights, settings.count, generator)
@@ -74,13 +77,13 @@ def simulate(
     profile = white_noise()
     if settings.noise_profile is not None:
         profile = read_noise_profile(Path(settings.noise_profile), pixel_size=scene.pixel_size)
-    made.star.parent.mkdir(parents=True, exist_ok=True)
+    paths.star.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
         stack, truth_file, star = (
-            files.enter_context(atomic_path(path)) for path in (made.stack, made.truth_file, made.star)
+            files.enter_context(atomic_path(path)) for path in (paths.stack, paths.truth_file, paths.star)
         )
-        if made.states is not None:
-            files.enter_context(_state_maps(made.states, scene))
+        if paths.states is not None:
+            files.enter_context(_state_maps(paths.states, scene))
         levels = write_images(
             stack,
             scene,
@@ -94,8 +97,15 @@ def simulate(
         )
         truth = _truth(scene, settings, state, acquisition, levels, profile)
         truth.write(truth_file)
-        _write_table(star, made.stack, truth, half)
-    return replace(made, truth=truth, resolution=scene.resolution)
+        _write_table(star, paths.stack, truth, half)
+    return Simulation(
+        star=paths.star,
+        stack=paths.stack,
+        truth_file=paths.truth_file,
+        states=paths.states,
+        truth=truth,
+        resolution=scene.resolution,
+    )
 
 
 def _settings(settings: SimulationSettings | None, changes: dict[str, Any]) -> SimulationSettings:
@@ -108,26 +118,34 @@ def _settings(settings: SimulationSettings | None, changes: dict[str, Any]) -> S
     return replace(settings or SimulationSettings(), **changes)
 
 
-def _paths(output: Path, settings: SimulationSettings) -> Simulation:
-    """Names of what will be written, none of which may exist."""
-    name = output.stem if output.suffix in (".star", ".mrcs") else output.name
-    if not re.fullmatch(r"[^\s#@]+", name):
-        raise InputError(
-            f'Simulation: found the output name "{name}"; wanted one without spaces, # and @, which a star file '
-            "cannot hold. Choose another."
-        )
-    made = Simulation(
-        star=output.with_name(f"{name}.star"),
-        stack=output.with_name(f"{name}.mrcs"),
-        truth_file=output.with_name(f"{name}_truth.npz"),
-        states=output.with_name(f"{name}_states") if settings.states else None,
-    )
-    for path in (made.star, made.stack, made.truth_file, made.states):
-        if path is not None and path.exists():
-            raise FileExistsError(
-                f"{path}: exists already and was left as it is. Choose another output name."
+@dataclass(frozen=True)
+class _Paths:
+    star: Path
+    stack: Path
+    truth_file: Path
+    states: Path | None
+
+    @classmethod
+    def of(cls, output: Path, settings: SimulationSettings) -> _Paths:
+        """Names of what will be written, none of which may exist."""
+        name = output.stem if output.suffix in (".star", ".mrcs") else output.name
+        if not re.fullmatch(r"[^\s#@]+", name):
+            raise InputError(
+                f'Simulation: found the output name "{name}"; wanted one without spaces, # and @, which a '
+                "star file cannot hold. Choose another."
             )
-    return made
+        paths = cls(
+            star=output.with_name(f"{name}.star"),
+            stack=output.with_name(f"{name}.mrcs"),
+            truth_file=output.with_name(f"{name}_truth.npz"),
+            states=output.with_name(f"{name}_states") if settings.states else None,
+        )
+        for path in (paths.star, paths.stack, paths.truth_file, paths.states):
+            if path is not None and path.exists():
+                raise FileExistsError(
+                    f"{path}: exists already and was left as it is. Choose another output name."
+                )
+        return paths
 
 
 @contextmanager

@@ -57,8 +57,9 @@ def write_images(
 ) -> Levels:
     """Write image i of state ``state[i]`` to an MRC stack at ``path`` and return the levels.
 
-    The signal's variance is the mean over all images of the variance over the whole box, or over the disk of the
-    particle's diameter; the noise's is that over ``snr``. Noise of image i depends on ``seed`` and i alone.
+    The signal's variance is the mean over all images of the variance over the whole box, or over the disk of
+    the particle's diameter; the noise's is that over ``snr``. The noise of an image
+    depends on ``seed`` and its place alone.
     """
     count, disk = len(state), FourierDisk(scene.box, scene.pixel_size)
     tell = progress or _silent

@@ -19,11 +19,12 @@ class SimulationSettings:
     """Side of an image in pixels; None: 64 for structures, the map's own for maps."""
 
     pixel_size: float | None = None
-    """Å; None: what keeps a map's side, else the smallest multiple of 0.25 Å at which the particle fills at most
-    two thirds of the box."""
+    """Å; None: what keeps a map's side, else the smallest multiple of 0.25 Å at which the particle fills at
+    most two thirds of the box."""
 
     resolution: float | None = None
-    """Å; atoms are blurred by a Gaussian of standard deviation 0.225 times it, as molmap does. None: two pixels."""
+    """Å; atoms are blurred by a Gaussian of standard deviation 0.225 times it, as molmap does. None: two
+    pixels."""
 
     voxels: bool = False
     """Make a map of each state and slice it, instead of projecting the atoms themselves: another renderer
@@ -33,7 +34,8 @@ class SimulationSettings:
     """Variance of the signal (projection times CTF) over that of the noise; None: no noise."""
 
     snr_region: Literal["box", "disk"] = "box"
-    """Where the signal's variance is taken: the whole box, as is usual, or the disk of the particle's diameter."""
+    """Where the signal's variance is taken: the whole box, as is usual, or the disk of the particle's
+    diameter."""
 
     noise_profile: str | None = None
     """File with the radial power of the noise (.npz, .npy or .txt, ring 0 first); None: white noise."""

@@ -76,7 +76,7 @@ class Truth:
         missing = sorted({*_ARRAYS, *_NUMBERS, *CTF_PARAMETERS} - set(arrays))
         if missing:
             raise InputError(
-                f"{path}: found no {', '.join(missing)}; wanted a NAME_truth.npz as trimorph simulate writes it."
+                f"{path}: found no {', '.join(missing)}; wanted a file NAME_truth.npz of trimorph simulate."
             )
         return cls(
             **{name: arrays[name] for name in _ARRAYS},
