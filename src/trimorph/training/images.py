@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -11,6 +11,7 @@ from trimorph.core.batch import Batch
 from trimorph.core.disk import FourierDisk
 
 
+@runtime_checkable
 class Images(Protocol):
     """A number of particle images that come in batches; ``data.particles.ParticleStack`` is one."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Report:
     seconds_left: float
 
 
+@runtime_checkable
 class Observer(Protocol):
     """Is told of each step, and of what a log would say."""
 

@@ -45,7 +45,7 @@ class TrainingSettings:
         _check("checkpoint_minutes", self.checkpoint_minutes, 0.0, None)
 
 
-def _check(name: str, value: float, least: float, most: float | None) -> None:
+def _check(name: str, value: int | float, least: int | float, most: float | None) -> None:
     if not (value >= least and (most is None or value <= most)):
         wanted = f"at least {least}" if most is None else f"a number from {least} to {most}"
         flag = name.replace("_", "-")
