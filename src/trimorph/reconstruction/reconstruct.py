@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from trimorph.core.backprojection import BackProjector
 from trimorph.core.batch import Batch
@@ -119,29 +122,34 @@ def reconstruct(
     weight = _check_weights(weights, len(stack))
     sets = _half_sets(stack, half, weight, seed)
     disk = stack.disk.limit(resolution=limit)
-    total, done = int((weight > 0).sum()), 0
-    projectors = []
-    for number in (1, 2):
-        order = np.flatnonzero(sets == number)
-        projector = BackProjector(disk.to(device))
+    order = np.flatnonzero(sets)
+    projectors = [BackProjector(disk.to(device)) for _ in (1, 2)]
+    noise, done = stack.noise, 0
+    with ThreadPoolExecutor(2) as pool:  # the halves share nothing, so each has a thread of its own
+        insert = map if torch.get_num_threads() == 1 else pool.map
         for batch in stack.batches(order, batch_size, limit=disk):
-            insert_batch(projector, batch, noise=stack.noise, weight=weight)
+            rows = [torch.as_tensor(sets[batch.index.numpy()] == number) for number in (1, 2)]
+            list(insert(partial(_insert, batch=batch, noise=noise, weight=weight), projectors, rows))
             done += len(batch)
             if progress is not None:
-                progress(done, total)
-        projectors.append(projector)
+                progress(done, len(order))
     return _finish(projectors, stack=stack, mask=mask, sets=sets)
 
 
-def insert_batch(
-    projector: BackProjector, batch: Batch, *, noise: NoiseModel, weight: NDArray[np.float32]
+def _insert(
+    projector: BackProjector, rows: Tensor, *, batch: Batch, noise: NoiseModel, weight: NDArray[np.float32]
 ) -> None:
-    """Add a batch to the sums with its CTF, noise and particle weights."""
-    precision = torch.as_tensor(weight)[batch.index.cpu()][:, None] / noise.at(batch.disk, batch.group)
-    image = batch.image
-    if bool(batch.shift.any()):
-        image = image * shift_phase(batch.shift, batch.disk)
-    projector.insert(image, batch.rotation, transfer=batch.ctf(batch.disk), precision=precision)
+    """Add some rows of a batch to the sums with their CTF, noise and particle weights."""
+    if not bool(rows.any()):
+        return
+    device, disk = projector.device, batch.disk.to(projector.device)
+    image, shift = batch.image[rows].to(device), batch.shift[rows].to(device)
+    if bool(shift.any()):
+        image = image * shift_phase(shift, disk)
+    particle = torch.as_tensor(weight)[batch.index[rows]].to(device)
+    precision = particle[:, None] / noise.to(device).at(disk, batch.group[rows].to(device))
+    transfer = batch.ctf[rows].to(device)(disk)
+    projector.insert(image, batch.rotation[rows].to(device), transfer=transfer, precision=precision)
 
 
 def _finish(
@@ -166,7 +174,8 @@ def _check_weights(weights: NDArray[np.floating] | None, count: int) -> NDArray[
     weights = np.asarray(weights, dtype=np.float32)
     if weights.shape != (count,):
         raise InputError(
-            f"reconstruct: found weights of shape {weights.shape}; wanted one for each of the {count} particles."
+            f"reconstruct: found weights of shape {weights.shape}; wanted one for each of the {count} "
+            "particles."
         )
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(wrong):
