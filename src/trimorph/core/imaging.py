@@ -40,7 +40,7 @@ def render(
 def shift_phase(shift: Float[Tensor, "b 2"], disk: FourierDisk) -> Complex[Tensor, "b n"]:
     """Phases that move an image's content by +shift (Å; x, y): exp(-2 pi i k shift)."""
     angle = -2 * pi * shift @ disk.frequency.to(shift.dtype).T
-    return torch.polar(torch.ones_like(angle), angle)
+    return torch.complex(angle.cos(), angle.sin())
 
 
 def render_batch(volume: AbstractVolume, batch: Batch) -> Complex[Tensor, "b n"]:

@@ -1,0 +1,95 @@
+"""ParticleInput: which particles, from where, at what size; and the stack that it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from trimorph.data.particles import ParticleStack
+from trimorph.data.read import read_particles
+from trimorph.data.selection import select_particles
+from trimorph.data.tables import ParticleTable
+
+
+@dataclass(frozen=True)
+class ParticleInput:
+    """Particles as a user names them: one set of settings for every command that opens some."""
+
+    particles: Path
+    """RELION .star, cryoSPARC .cs, or images alone (.mrcs, .mrc, or a .txt list of stacks)."""
+    stack: Path | None = None
+    """Stack of images to use in place of the one that the file names, or the folder that holds its stacks."""
+    source_pixel_size: float | None = None
+    """Pixel size in Å of the images as they are stored, where the file is wrong or does not say."""
+    poses: Path | None = None
+    """cryoDRGN's poses.pkl."""
+    ctf: Path | None = None
+    """cryoDRGN's ctf.pkl."""
+    passthrough: tuple[Path, ...] = ()
+    """cryoSPARC's passthrough .cs files, joined by uid."""
+    optics_group: int | None = None
+    """Keep this optics group alone, by its number in the file."""
+    index: Path | None = None
+    """Keep these rows: numbers from 0 in a .txt, .npy or .pkl file."""
+    subset: Path | None = None
+    """Keep the particles that are also in this star or .cs file."""
+    half: Literal[1, 2] | None = None
+    """Keep one half set."""
+    first: int | None = None
+    """Keep the first so many particles."""
+    box: int | None = None
+    """Box in pixels to downsample the images to, by cropping their transforms."""
+    pixel_size: float | None = None
+    """Pixel size in Å to resample the images to; any value not finer than the images' own."""
+    diameter: float | None = None
+    """Diameter of the particle in Å; noise is measured outside. Default: 0.85 of the box's side."""
+    window: bool = True
+    """Fade the images out beyond the particle: from 0.85 (or the diameter) to 0.99 of the box's side."""
+    invert: bool = False
+    """The protein is dark in the images: invert them."""
+    ignore_ctf: bool = False
+    """The images have no contrast transfer (ideal projections): take it as 1."""
+
+
+def open_table(particles: ParticleInput, *, need_images: bool = True) -> ParticleTable:
+    """Read the table alone, with the selection applied.
+
+    Errors: those of :func:`read_particles` and :func:`select_particles`.
+    """
+    table = read_particles(
+        particles.particles,
+        stack_path=particles.stack,
+        pixel_size=particles.source_pixel_size,
+        optics_group=particles.optics_group,
+        poses=particles.poses,
+        ctf=particles.ctf,
+        passthrough=particles.passthrough,
+        need_images=need_images,
+    )
+    chosen = (particles.index, particles.subset, particles.half, particles.first)
+    if all(choice is None for choice in chosen):
+        return table
+    return select_particles(
+        table,
+        index=particles.index,
+        subset=particles.subset,
+        half=particles.half,
+        first=particles.first,
+    )
+
+
+def open_particles(particles: ParticleInput) -> ParticleStack:
+    """Open the images: table read, particles selected, target size and window settled; no pixel is read yet.
+
+    Errors: those of :func:`open_table` and :class:`ParticleStack`.
+    """
+    return ParticleStack(
+        open_table(particles),
+        box=particles.box,
+        pixel_size=particles.pixel_size,
+        diameter=particles.diameter,
+        window=particles.window,
+        invert=particles.invert,
+        ignore_ctf=particles.ignore_ctf,
+    )
