@@ -47,7 +47,7 @@ def whole_numbers(
     >>> whole_numbers(["1", "02"], source=Path("a.star"), column="rlnRandomSubset")
     array([1, 2])
     """
-    array = numbers(values, source=source, column=column, low=low, block=block)
+    array = numbers(values, source=source, column=column, low=float(low), block=block)
     broken = np.flatnonzero(array != np.round(array))
     if broken.size:
         row = int(broken[0])

@@ -2,9 +2,9 @@
 
 Poses are a pair of rotations (n, 3, 3), which are R as it is here, and shifts (n, 2) as a fraction of the
 box, which move the image's content by +t as ``rlnOrigin`` does. CTF rows are [box, pixel size in Å,
-defocus U, defocus V in Å, astigmatism angle in degrees, voltage in kV, spherical aberration in mm, amplitude contrast,
-phase shift in degrees]. cryoDRGN itself multiplies the shifts by box + 1 pixels, and its CTF has the opposite
-sign, which its inversion of the images undoes: images are bright on dark here.
+defocus U and V in Å, astigmatism angle in degrees, voltage in kV, spherical aberration in mm, amplitude
+contrast, phase shift in degrees]. cryoDRGN itself multiplies the shifts by box + 1 pixels, and its CTF has
+the opposite sign, which its inversion of the images undoes: images are bright on dark here.
 """
 
 from __future__ import annotations
@@ -176,8 +176,7 @@ def _poses(path: Path, count: int) -> tuple[NDArray[np.float64], NDArray[np.floa
     if rotation.shape[1:] != (3, 3) or fraction.shape[1:] != (2,):
         raise InputError(
             f"{path}: found arrays of shape {rotation.shape} and {fraction.shape}; wanted rotations (n, 3, "
-            "3) and "
-            "shifts (n, 2). Check the path."
+            "3) and shifts (n, 2). Check the path."
         )
     for name, array in (("rotations", rotation), ("shifts", fraction)):
         _same_length(path, name, len(array), count)
@@ -188,16 +187,15 @@ def _poses(path: Path, count: int) -> tuple[NDArray[np.float64], NDArray[np.floa
         row = int(wrong[0])
         raise InputError(
             f"{path}: row {row + 1}: found {np.round(rotation[row], 3).tolist()}, which is not a rotation; "
-            "wanted "
-            "R with R R^T = 1 and determinant +1. Make the poses again."
+            "wanted R with R R^T = 1 and determinant +1. Make the poses again."
         )
     far = np.flatnonzero((np.abs(fraction) > 1).any(axis=1))
     if far.size:
         row = int(far[0])
         raise InputError(
             f"{path}: row {row + 1}: found the shift {fraction[row].tolist()}; wanted fractions of the box, "
-            "from -1 to "
-            "1. Shifts in pixels (as cryoDRGN's ab-initio jobs write them) must be divided by the box."
+            "from -1 to 1. Shifts in pixels (as cryoDRGN's ab-initio jobs write them) must be divided by "
+            "the box."
         )
     return rotation, fraction
 
@@ -225,8 +223,7 @@ def _same_length(path: Path, name: str, found: int, count: int) -> None:
     if found != count:
         raise InputError(
             f"{path}: found {found} {name}; wanted {count}, one for each image. Were the images filtered? "
-            "Write the "
-            "file again for the same images."
+            "Write the file again for the same images."
         )
 
 

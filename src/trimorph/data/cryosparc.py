@@ -49,7 +49,7 @@ def read_cs(
         raise bad_value(path, names.index(""), "blob/path", found="", wanted="the path of a stack")
     place = {name: index for index, name in enumerate(distinct)}
     stack = np.fromiter((place[name] for name in names), dtype=np.int64, count=len(names))
-    index = cs.number("blob/idx", wanted_for="the images of the particles", low=0)
+    index = cs.number("blob/idx", wanted_for="the images of the particles", low=0.0)
     slice_ = whole_numbers(index, source=path, column="blob/idx")
     stacks = find_stacks(distinct, source=path, stack_path=stack_path, need_images=need_images)
     boxes = check_images(
@@ -93,8 +93,7 @@ def write_cs(table: ParticleTable, path: Path | str, *, overwrite: bool = False)
     if rows is None:
         raise InputError(
             f"{table.source}: found no cryoSPARC fields to write to {path}; wanted a table read from a .cs "
-            "file. "
-            "Write a .star file."
+            "file. Write a .star file."
         )
     with atomic_path(path, overwrite) as temporary, temporary.open("wb") as file:
         np.save(file, rows[table.row], allow_pickle=False)
@@ -103,7 +102,7 @@ def write_cs(table: ParticleTable, path: Path | str, *, overwrite: bool = False)
 def _stated_box(cs: CsRows) -> NDArray[np.int64] | None:
     if not cs.has("blob/shape"):
         return None
-    shape = cs.number("blob/shape", wanted_for="the box", width=2, low=1, high=1e5)
+    shape = cs.number("blob/shape", wanted_for="the box", width=2, low=1.0, high=1e5)
     uneven = np.flatnonzero(shape[:, 0] != shape[:, 1])
     if uneven.size:
         row = int(uneven[0])
@@ -137,8 +136,8 @@ def _pose_kind(cs: CsRows) -> str | None:
     if kinds[0] == "alignments_class_0" and cs.has("alignments_class_1/pose"):
         raise InputError(
             f"{cs.source}: found poses for several classes (alignments_class_0, alignments_class_1, ...), "
-            "each in the "
-            "frame of its own map; wanted one. Export the particles of one class, or refine them together."
+            "each in the frame of its own map; wanted one. Export the particles of one class, or refine "
+            "them together."
         )
     return kinds[0]
 

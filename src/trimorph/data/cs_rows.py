@@ -22,7 +22,7 @@ class CsRows:
     """Fields of all particles by name; ``rows`` are those of the main file, untouched."""
 
     source: Path
-    rows: NDArray[np.void]
+    rows: NDArray[Any]
     fields: dict[str, NDArray[Any]]
 
     def __len__(self) -> int:
@@ -49,8 +49,7 @@ class CsRows:
         if values.shape[1:] != (() if width is None else (width,)) or values.dtype.kind not in "fiub":
             raise InputError(
                 f"{self.source}: field {name}: found type {values.dtype} of shape {values.shape[1:]} a row; "
-                "wanted "
-                f"{width or 1} numbers a row. Export the particles again."
+                f"wanted {width or 1} numbers a row. Export the particles again."
             )
         return numbers(values, source=self.source, column=name, low=low, high=high)
 
@@ -94,7 +93,7 @@ def read_cs_rows(path: Path, passthrough: Sequence[Path] = ()) -> CsRows:
     return CsRows(source=path, rows=rows, fields=fields)
 
 
-def load_cs(path: Path) -> NDArray[np.void]:
+def load_cs(path: Path) -> NDArray[Any]:
     """The rows of one .cs file as a structured array: numpy's format, or CSDAT through cryosparc-tools.
 
     Errors: OSError; InputError where it is neither.
@@ -108,8 +107,7 @@ def load_cs(path: Path) -> NDArray[np.void]:
     except (ValueError, EOFError, TypeError, SyntaxError, KeyError, MemoryError, OverflowError) as error:
         raise InputError(
             f"{path}: found a file that numpy cannot read ({str(error)[:120]}); wanted the rows of a .cs "
-            "file. Is it cut "
-            "short, or of another kind?"
+            "file. Is it cut short, or of another kind?"
         ) from error
     if not isinstance(rows, np.ndarray) or rows.dtype.names is None or rows.ndim != 1:
         raise InputError(f"{path}: found no named fields; wanted the rows of a .cs file, one a particle.")
@@ -117,7 +115,7 @@ def load_cs(path: Path) -> NDArray[np.void]:
 
 
 def match_uids(
-    uid: NDArray[Any] | None, other_rows: NDArray[np.void], *, source: Path, other: Path
+    uid: NDArray[Any] | None, other_rows: NDArray[Any], *, source: Path, other: Path
 ) -> NDArray[np.int64]:
     """Row in ``other_rows`` of each uid.
 
@@ -141,24 +139,22 @@ def match_uids(
     if absent.size:
         raise InputError(
             f"{source}: row {int(absent[0]) + 1}: found the uid {uid[absent[0]]}, which {other} lacks (as "
-            f"{absent.size} of "
-            f"{len(uid)}); wanted all there. Pass the passthrough file of the same job."
+            f"{absent.size} of {len(uid)}); wanted all there. Pass the passthrough file of the same job."
         )
     return order[place].astype(np.int64)
 
 
-def _names(rows: NDArray[np.void]) -> tuple[str, ...]:
+def _names(rows: NDArray[Any]) -> tuple[str, ...]:
     return rows.dtype.names or ()
 
 
-def _load_csdat(path: Path) -> NDArray[np.void]:
+def _load_csdat(path: Path) -> NDArray[Any]:
     try:
         from cryosparc.dataset import Dataset
     except ImportError as error:
         raise InputError(
             f"{path}: found the CSDAT format, which needs cryosparc-tools. Run pip install "
-            "'trimorph[csdat]', or export "
-            "the particles from cryoSPARC as .cs."
+            "'trimorph[csdat]', or export the particles from cryoSPARC as .cs."
         ) from error
-    rows: NDArray[np.void] = np.asarray(Dataset.load(path).to_records(fixed=True))
+    rows: NDArray[Any] = np.asarray(Dataset.load(path).to_records(fixed=True))
     return rows

@@ -50,14 +50,12 @@ def read_arrays(path: Path) -> Any:
         except _RefusedError as error:
             raise InputError(
                 f"{path}: found a pickle that wants {error}; wanted numpy arrays alone. It was not opened, "
-                "since a "
-                "pickle can run any program: save the arrays as .npy."
+                "since a pickle can run any program: save the arrays as .npy."
             ) from error
         except _DAMAGED as error:
             raise InputError(
                 f"{path}: found something else than a pickle of numpy arrays ({error}); wanted the file that "
-                "cryoDRGN "
-                "writes. Check the path."
+                "cryoDRGN writes. Check the path."
             ) from error
 
 

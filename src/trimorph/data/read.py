@@ -67,8 +67,7 @@ def read_particles(
     else:
         raise InputError(
             f'{path}: found the ending "{path.suffix}"; wanted .star (RELION), .cs (cryoSPARC), or .mrcs, '
-            ".mrc, .txt "
-            "(images, with cryoDRGN's poses and ctf .pkl)."
+            ".mrc, .txt (images, with cryoDRGN's poses and ctf .pkl)."
         )
     if poses is not None or ctf is not None:
         from trimorph.data.cryodrgn import with_pickles

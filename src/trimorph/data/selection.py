@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ def select_particles(
 ) -> ParticleTable:
     """Keep the particles that fulfil all conditions, in the table's order.
 
-    ``index`` is a file of row numbers of the source file, from 0: .txt, .npy, or .pkl as cryoDRGN writes them;
-    a .npy of booleans has one for each row. ``subset`` is a star file, whose image names are looked for, or
-    a .cs file, whose uids are. ``half`` is 1 or 2; where the file has no half sets, they are drawn at random
-    from ``seed``, always the same. ``first`` keeps that many of what is left.
+    ``index`` is a file of row numbers of the source file, from 0: .txt, .npy, or .pkl as cryoDRGN writes
+    them; a .npy of booleans has one for each row. ``subset`` is a star file, whose image names are looked
+    for, or a .cs file, whose uids are. ``half`` is 1 or 2; where the file has no half sets, they are drawn at
+    random from ``seed``, always the same. ``first`` keeps that many of what is left.
 
     Errors: InputError where nothing is left, a row is not there, or the file is of another kind.
     """
@@ -60,7 +61,7 @@ def half_sets(table: ParticleTable, *, seed: int = 0) -> NDArray[np.int64]:
     """
     if table.half is not None:
         return table.half
-    order = np.random.default_rng(seed).permutation(int(table.row.max()) + 1)
+    order = np.random.default_rng(seed).permutation(_source_rows(table))
     return (order[table.row] % 2 + 1).astype(np.int64)
 
 
@@ -100,9 +101,9 @@ def read_index(path: Path | str) -> NDArray[Any]:
 
 def _by_index(table: ParticleTable, path: Path) -> NDArray[np.bool_]:
     index = read_index(path)
-    rows = int(table.row.max()) + 1
+    rows = _source_rows(table)
     if index.dtype == bool:
-        if len(index) < rows:
+        if len(index) != rows:
             raise InputError(
                 f"{path}: found {len(index)} booleans; wanted one for each of {rows} rows of {table.source}."
             )
@@ -111,14 +112,23 @@ def _by_index(table: ParticleTable, path: Path) -> NDArray[np.bool_]:
     if outside.size:
         raise InputError(
             f"{path}: found row {outside[0]} (from 0); wanted numbers from 0 to {rows - 1}, the rows of "
-            f"{table.source}. "
-            "Was it made for another file?"
+            f"{table.source}. Was it made for another file?"
         )
     return np.isin(table.row, index)
 
 
+def _source_rows(table: ParticleTable) -> int:
+    """Number of rows in the file that the table came from."""
+    source = table.columns
+    if source.star is not None and source.particles is not None:
+        return len(source.star[source.particles])
+    return int(table.row.max()) + 1 if source.cs is None else len(source.cs)
+
+
 def _by_subset(table: ParticleTable, path: Path) -> NDArray[np.bool_]:
     kind = path.suffix.lower()
+    known: Sequence[object]
+    wanted: set[object]
     if kind == ".star" and table.columns.star is not None:
         known, wanted, what = _star_keys(table), _star_file_keys(path), "image names"
     elif kind == ".cs" and table.columns.cs is not None:
@@ -126,15 +136,13 @@ def _by_subset(table: ParticleTable, path: Path) -> NDArray[np.bool_]:
     else:
         raise InputError(
             f"{path}: found a subset that cannot be matched to {table.source}; wanted a file of the same "
-            "kind (star by "
-            "image name, .cs by uid). Pass row numbers with --index."
+            "kind (star by image name, .cs by uid). Pass row numbers with --index."
         )
     keep = np.fromiter((key in wanted for key in known), dtype=bool, count=len(known))
     if not keep.any():
         raise InputError(
             f"{path}: found none of its {len(wanted)} {what} in {table.source} (the first is "
-            f"{next(iter(wanted), None)}); "
-            "wanted a subset of that file."
+            f"{next(iter(wanted), None)}); wanted a subset of that file."
         )
     absent = len(wanted) - int(keep.sum())
     if absent > 0:
@@ -152,7 +160,7 @@ def _star_keys(table: ParticleTable) -> list[tuple[int, str]]:
     return [(int(keys[row][0]), keys[row][1]) for row in table.row]
 
 
-def _star_file_keys(path: Path) -> set[tuple[int, str]]:
+def _star_file_keys(path: Path) -> set[object]:
     from trimorph.data.star import image_keys
     from trimorph.data.star_blocks import read_blocks
     from trimorph.data.star_rows import join_optics
@@ -161,7 +169,7 @@ def _star_file_keys(path: Path) -> set[tuple[int, str]]:
     return {(int(image), name) for image, name in zip(number, stack, strict=True)}
 
 
-def _uids(table: ParticleTable, path: Path) -> tuple[list[int], set[int]]:
+def _uids(table: ParticleTable, path: Path) -> tuple[list[object], set[object]]:
     from trimorph.data.cs_rows import load_cs
 
     subset, rows = load_cs(path), table.columns.cs

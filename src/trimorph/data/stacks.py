@@ -41,8 +41,7 @@ def find_stacks(
         if len(names) > 1:
             raise InputError(
                 f"{source}: names {len(names)} stacks ({names[0]}, {names[1]}, ...), and {stack_path} is one "
-                "file; "
-                "wanted a folder that holds them all. Pass the folder as the stack path."
+                "file; wanted a folder that holds them all. Pass the folder as the stack path."
             )
         paths = [stack_path.resolve() for _ in names]
     else:
@@ -75,9 +74,8 @@ def check_images(
         row = int(beyond[0])
         raise InputError(
             f"{source}: row {row + 1}: asks for image {slice_[row] + 1} of {stacks.paths[stack[row]]}, which "
-            "has "
-            f"{images[row]} images. Was another stack meant, or is this one cut short? Pass the right stack "
-            "path."
+            f"has {images[row]} images. Was another stack meant, or is this one cut short? Pass the right "
+            "stack path."
         )
     if stated_box is not None and not resampled:
         differ = np.flatnonzero((found >= 0) & (found != stated_box))
@@ -86,8 +84,7 @@ def check_images(
             raise InputError(
                 f"{source}: row {row + 1}: states images of {stated_box[row]} pixels, but those in "
                 f"{stacks.paths[stack[row]]} have {found[row]}. If the stack was binned or cropped, pass its "
-                "pixel "
-                "size (--pixel-size); else pass the right stack path."
+                "pixel size (--pixel-size); else pass the right stack path."
             )
     known = found if stated_box is None else np.where(found >= 0, found, stated_box)
     if box is not None:
@@ -96,16 +93,14 @@ def check_images(
             row = int(differ[0])
             raise InputError(
                 f"{source}: row {row + 1}: found images of {known[row]} pixels; box {box} was given. Leave "
-                "it out: "
-                "it is only needed where no file says it."
+                "it out: it is only needed where no file says it."
             )
         known = np.full_like(known, box)
     if (known < 1).any():
         row = int(np.flatnonzero(known < 1)[0])
         raise InputError(
             f"{source}: row {row + 1}: neither the file nor a stack at hand says how many pixels the images "
-            "have; "
-            "wanted the box. Pass the stack path, or the box."
+            "have; wanted the box. Pass the stack path, or the box."
         )
     return known
 
@@ -128,8 +123,7 @@ def _find(name: str, *, source: Path, folder: Path | None, needed: bool) -> Path
     shown = ", ".join(places[:6]) + (f" and {len(places) - 6} folders above" if len(places) > 6 else "")
     raise FileNotFoundError(
         f"{source}: names the stack {name}, which was not found. Looked for {shown}. Pass the stack file, or "
-        "the "
-        "folder that holds the stacks, as the stack path (--stack-path)."
+        "the folder that holds the stacks, as the stack path (--stack-path)."
     )
 
 

@@ -134,8 +134,8 @@ def _image_names(star: StarRows) -> tuple[NDArray[np.int64], NDArray[np.int64], 
 def _stated_box(star: StarRows) -> NDArray[np.int64] | None:
     if not star.has("rlnImageSize"):
         return None
-    size = star.number("rlnImageSize", wanted_for="the box", low=1, high=1e5)
-    return size.astype(np.int64)
+    size = star.number("rlnImageSize", wanted_for="the box", low=1.0, high=1e5)
+    return whole_numbers(size, source=star.source, column="rlnImageSize")
 
 
 def _stated_pixel_size(star: StarRows) -> NDArray[np.float64] | None:
@@ -194,9 +194,8 @@ def _ctf(star: StarRows) -> CTF | None:
         if flag.any():
             raise InputError(
                 f"{star.source}: row {int(np.flatnonzero(flag)[0]) + 1}: images that were multiplied by "
-                "their CTF "
-                "(rlnCtfDataAreCtfPremultiplied is 1); wanted images as recorded. Extract them again without "
-                "premultiplication."
+                "their CTF (rlnCtfDataAreCtfPremultiplied is 1); wanted images as recorded. Extract them "
+                "again without premultiplication."
             )
     wanted_for = "the CTF"
     angle = star.number("rlnDefocusAngle", wanted_for=wanted_for)
@@ -228,9 +227,8 @@ def _decaying(star: StarRows, b_factor: NDArray[np.float64]) -> NDArray[np.float
         return b_factor
     _say(
         star,
-        f"rlnCtfBfactor is never positive (down to {b_factor.min():g} Å^2), as Warp and M write a decay; its "
-        "sign "
-        "is turned",
+        f"rlnCtfBfactor is never positive (down to {b_factor.min():g} Å^2), as Warp and M write a decay; "
+        "its sign is turned",
     )
     return -b_factor
 

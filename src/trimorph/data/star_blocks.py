@@ -22,7 +22,6 @@ StarBlocks = dict[str, pd.DataFrame | dict[str, str]]
 
 _QUOTED_ROW = re.compile(r"""(?:[ \t]*(?:"[^"'\t]*"|'[^"'\t]*'|[^\s"']+)(?=\s|$))*[ \t]*""")
 _TOKEN = re.compile(r"""["']([^"']*)["']|(\S+)""")
-_FORBIDDEN = re.compile(r"[^\S \t\n]|[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def read_blocks(path: Path) -> StarBlocks:
@@ -41,8 +40,7 @@ def read_blocks(path: Path) -> StarBlocks:
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: found a star file that cannot be read ({error}); wanted blocks `data_...` with "
-            "`loop_`, "
-            "column names and rows. Write it again with the program that made it."
+            "`loop_`, column names and rows. Write it again with the program that made it."
         ) from error
     for block in scanned:
         _restore(path, block, blocks)
@@ -120,14 +118,18 @@ def _lines(path: Path) -> list[str]:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path}: found bytes that are not text (at byte {error.start}); wanted a star file. "
-            "Is it compressed, or of another kind?"
+            f"{path}: found bytes that are not text (at byte {error.start}); wanted a star file. Is it "
+            "compressed, or of another kind?"
         ) from error
-    strange = _FORBIDDEN.search(text)
-    if strange:
-        number = text.count("\n", 0, strange.start()) + 1
-        raise _bad_line(path, number, f"the character {strange.group()!r}", "printable text, spaces and tabs")
-    return [line.strip() for line in text.split("\n")]
+    lines = [line.strip(" \t") for line in text.split("\n")]
+    if not text.replace("\n", "").replace("\t", "").isprintable():
+        for number, line in enumerate(lines, start=1):
+            for character in line:
+                if not character.isprintable() and character != "\t":
+                    raise _bad_line(
+                        path, number, f"the character {character!r}", "printable text, spaces and tabs"
+                    )
+    return lines
 
 
 def _count(path: Path, number: int, line: str) -> int:

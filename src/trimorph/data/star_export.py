@@ -25,8 +25,7 @@ def canonical_blocks(table: ParticleTable, folder: Path) -> dict[str, DataFrame 
         raise InputError(
             f"{table.source}: row {int(np.flatnonzero(table.sign < 0)[0]) + 1}: images with protein dark "
             "(blob/sign -1), which a star file cannot say; wanted protein bright. Write a .cs file, or "
-            "invert the "
-            "stack first."
+            "invert the stack first."
         )
     optics_values = _optics_values(table)
     unique, place = np.unique(

@@ -110,8 +110,7 @@ def _particle_block(source: Path, blocks: StarBlocks) -> str:
     if named:
         raise InputError(
             f"{source}: blocks {listed}, of which {len(named)} have the column rlnImageName; wanted one, or "
-            "one named "
-            "data_particles. Keep one of them."
+            "one named data_particles. Keep one of them."
         )
     loops = {name: block for name, block in blocks.items() if isinstance(block, DataFrame)}
     columns = [column for block in loops.values() for column in block.columns]

@@ -31,7 +31,7 @@ class SourceColumns:
 
     star: Mapping[str, DataFrame | dict[str, str]] | None = None
     particles: str | None = None
-    cs: NDArray[np.void] | None = None
+    cs: NDArray[Any] | None = None
     groups: tuple[int, ...] = ()
 
 
@@ -98,8 +98,7 @@ class ParticleTable:
         if index.ndim != 1 or index.dtype.kind not in "iu":
             raise InputError(
                 f"{self.source}: found a selection of shape {index.shape} and type {index.dtype}; wanted a "
-                "list "
-                f"of row numbers, or one boolean for each of {len(self)} particles."
+                f"list of row numbers, or one boolean for each of {len(self)} particles."
             )
         outside = index[(index < 0) | (index >= len(self))]
         if outside.size:
