@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,18 +20,12 @@ from trimorph.core.disk import FourierDisk
 from trimorph.core.errors import InputError
 from trimorph.core.imaging import shift_phase
 from trimorph.core.noise import NoiseModel
+from trimorph.data.selection import half_sets
+from trimorph.data.tables import ParticleTable
 from trimorph.reconstruction.fsc import ShellCorrelation, shell_correlation
-from trimorph.reconstruction.mask import molecular_mask, spherical_mask
+from trimorph.reconstruction.mask import QUANTILE, molecular_mask, spherical_mask
 
 Density = NDArray[np.float32]
-
-
-class HalfSets(Protocol):
-    """The one column of a particle table that reconstruction reads."""
-
-    @property
-    def half(self) -> NDArray[np.int64] | None:
-        """Half set of each particle, 1 or 2; None where the file does not say."""
 
 
 class Images(Protocol):
@@ -53,8 +48,8 @@ class Images(Protocol):
         """Noise power of each noise group."""
 
     @property
-    def table(self) -> HalfSets:
-        """Where the half sets are."""
+    def table(self) -> ParticleTable:
+        """One row a particle; its half sets are used."""
 
     def __len__(self) -> int: ...
 
@@ -99,6 +94,12 @@ class Reconstruction:
         """Resolution in Å at the first crossing of 0.143."""
         return self.curves.resolution()
 
+    def write(self, folder: Path | str, **options: Any) -> list[Path]:
+        """Write maps, curves and pictures: :func:`trimorph.reconstruction.write.write_reconstruction`."""
+        from trimorph.reconstruction.write import write_reconstruction
+
+        return write_reconstruction(self, Path(folder), **options)
+
 
 def reconstruct(
     stack: Images,
@@ -116,8 +117,9 @@ def reconstruct(
 
     ``weights`` (n,) >= 0 multiply each particle's precision; ``half`` (n,) of 1 and 2 overrides the file's
     half sets, which are drawn from ``seed`` where the file has none. ``limit`` is a resolution in Å.
-    The prior's signal-to-noise ratio is 2 FSC / (1 - FSC) of the unmasked half maps.
-    Source: Scheres, J. Struct. Biol. 180 (2012) 519; Rosenthal & Henderson, J. Mol. Biol. 333 (2003) 721.
+    Half maps are least squares without a prior; that of the map has the signal-to-noise ratio
+    2 FSC / (1 - FSC) of the half maps in the mask, which by default is made from the map.
+    Source: Scheres, J. Struct. Biol. 180 (2012) 519; Sindelar & Grigorieff, J. Struct. Biol. 180 (2012) 26.
     """
     weight = _check_weights(weights, len(stack))
     sets = _half_sets(stack, half, weight, seed)
@@ -155,17 +157,35 @@ def _insert(
 def _finish(
     projectors: list[BackProjector], *, stack: Images, mask: Density | None, sets: NDArray[np.int64]
 ) -> Reconstruction:
-    """Solve the halves, then the whole under the prior that their FSC gives."""
+    """Solve the halves, then the whole under the prior that their FSC gives, without and with a mask."""
     corners = spherical_mask(stack.box, radius=stack.box / 2 - 3, edge=3)
     first, second = (projector.solve().cpu().numpy() * corners for projector in projectors)
-    unmasked = shell_correlation(first, second, pixel_size=stack.pixel_size).unmasked
-    correlation = torch.as_tensor(unmasked).clamp(1e-3, 0.9999)
+    curves = shell_correlation(first, second, pixel_size=stack.pixel_size)
     whole = projectors[0] + projectors[1]
-    density = whole.solve(2 * correlation / (1 - correlation)).cpu().numpy() * corners
-    if mask is None and density.max() > 0:
-        mask = molecular_mask(density, pixel_size=stack.pixel_size)
-    curves = shell_correlation(first, second, pixel_size=stack.pixel_size, mask=mask)
+    if mask is None:
+        density = whole.solve(_ssnr(curves)).cpu().numpy() * corners
+        mask = molecular_mask(density, pixel_size=stack.pixel_size) if _is_bright(density) else None
+    if mask is not None:
+        curves = shell_correlation(first, second, pixel_size=stack.pixel_size, mask=mask)
+        density = whole.solve(_ssnr(curves)).cpu().numpy() * corners
     return Reconstruction(density, first, second, mask, curves, sets)
+
+
+def _ssnr(curves: ShellCorrelation) -> Tensor:
+    """Signal-to-noise ratio of the whole set, 2 FSC / (1 - FSC), on each shell.
+
+    Beyond the first crossing of 0.143 the unmasked FSC is taken: in a small mask noise alone has high values.
+    """
+    curve = curves.best.copy()
+    below = np.flatnonzero(curve[1:] < 0.143)
+    if len(below):
+        curve[below[0] + 1 :] = curves.unmasked[below[0] + 1 :]
+    correlation = torch.as_tensor(curve).clamp(1e-3, 0.9999)
+    return 2 * correlation / (1 - correlation)
+
+
+def _is_bright(density: Density) -> bool:
+    return float(np.quantile(density, QUANTILE)) > 0
 
 
 def _check_weights(weights: NDArray[np.floating] | None, count: int) -> NDArray[np.float32]:
@@ -190,18 +210,18 @@ def _half_sets(
     stack: Images, half: NDArray[np.integer] | None, weight: NDArray[np.float32], seed: int
 ) -> NDArray[np.int64]:
     """Half set of each particle; 0 for those of weight zero."""
-    given = stack.table.half if half is None else half
-    if given is None:
-        used = np.flatnonzero(weight > 0)
-        sets = np.zeros(len(stack), dtype=np.int64)
-        sets[np.random.default_rng(seed).permutation(used)] = 1 + np.arange(len(used)) % 2
-        return sets
+    given = half_sets(stack.table, seed=seed) if half is None else np.asarray(half)
+    if given.shape != weight.shape:
+        raise InputError(
+            f"reconstruct: found half sets of shape {given.shape}; wanted one for each of the {len(weight)} "
+            "particles."
+        )
     sets = np.where(weight > 0, given, 0).astype(np.int64)
     counts = [int((sets == number).sum()) for number in (1, 2)]
-    if min(counts) == 0 or sum(counts) != int((weight > 0).sum()):
+    outside = int((weight > 0).sum()) - sum(counts)
+    if min(counts) == 0 or outside:
         raise InputError(
             f"reconstruct: found {counts[0]} particles in half set 1, {counts[1]} in half set 2 and "
-            f"{int((weight > 0).sum()) - sum(counts)} in neither; wanted some in each and none outside. "
-            "Choose other particles, or pass half sets of your own."
+            f"{outside} in neither; wanted some in each and none outside. Choose other particles, or pass half sets."
         )
     return sets
