@@ -40,8 +40,8 @@ def background_power(
     """Radial power of what lies outside ``radius`` (in pixels), scaled to the whole box.
 
     The outside is cut out with a cosine edge of ``edge`` times the radius and centred to mean zero; the
-    power is divided by the share of the box that the window's square covers, so that white noise of
-    standard deviation s gives box^2 s^2 on every ring. Ring 0 takes the value of ring 1.
+    power is divided by what white noise of variance 1 would give, so that white noise of standard deviation s
+    gives box^2 s^2 on every ring. Ring 0 takes the value of ring 1.
     """
     box = image.shape[-1]
     axis = torch.arange(box, device=image.device, dtype=image.dtype) - box // 2
@@ -55,5 +55,16 @@ def background_power(
         )
     mean = (image * window).sum(dim=(-2, -1), keepdim=True) / window.sum()
     cut = (image - mean) * window
-    power = disk.ring_mean(disk.transform(cut).abs() ** 2) * (box**2 / (window**2).sum())
+    power = disk.ring_mean(disk.transform(cut).abs() ** 2) * (box**2 / _white(window, disk))
     return torch.cat([power[:, 1:2], power[:, 1:]], dim=1)
+
+
+def _white(window: Float[Tensor, "h w"], disk: FourierDisk) -> Float[Tensor, " s"]:
+    """Power on each ring of white noise of variance 1, cut out by a window and centred to mean zero.
+
+    With W and U the transforms of w and w^2: sum w^2 + |W|^2 sum w^2 / (sum w)^2 - 2 Re(W* U) / sum w.
+    """
+    first, second = disk.transform(window), disk.transform(window**2)
+    total, square = window.sum(), (window**2).sum()
+    power = square * (1 + (first / total).abs() ** 2) - 2 * (first.conj() * second).real / total
+    return disk.ring_mean(power).clamp_min(0.1 * square)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Complex, Float
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trimorph.core.batch import Batch
@@ -31,6 +31,8 @@ from trimorph.data.prefetch import map_ahead
 from trimorph.data.preparer import ImagePreparer, Wanted
 from trimorph.data.tables import ParticleTable, spread_ctf
 
+Rows = int | slice | Sequence[Any] | NDArray[Any] | Tensor
+"""Which images: a number, a range, a list or array of numbers, or one boolean an image."""
 _FLAT = CTF(defocus_u=0.0, defocus_v=0.0, spherical_aberration=0.0, amplitude_contrast=1.0)
 """A transfer of 1 at every frequency."""
 _BLOCK_PIXELS = 2**20
@@ -108,11 +110,11 @@ class ParticleStack:
         """Share of the noise power that the window lets through; 1 without a window."""
         return self._preparer.window_share
 
-    def images(self, indices: ArrayLike) -> list[Float[Tensor, "h w"]]:
+    def images(self, indices: Rows) -> list[Float[Tensor, "h w"]]:
         """Images at their stored size, normalised, neither windowed nor centred."""
         return self._preparer.images(self._rows(indices))
 
-    def transforms(self, indices: ArrayLike, *, limit: FourierDisk | None = None) -> Complex[Tensor, "b n"]:
+    def transforms(self, indices: Rows, *, limit: FourierDisk | None = None) -> Complex[Tensor, "b n"]:
         """Transforms alone, which need neither poses nor CTF."""
         rows = self._rows(indices)
         count = len(limit or self.disk)
@@ -120,14 +122,10 @@ class ParticleStack:
             return self._cache.read(torch.from_numpy(rows), count)
         return self._preparer.transforms(rows)[:, :count]
 
-    def __getitem__(self, indices: int | slice | ArrayLike) -> Batch:
-        if isinstance(indices, slice):
-            indices = np.arange(len(self))[indices]
+    def __getitem__(self, indices: Rows) -> Batch:
         return self._batch(self._rows(indices), self.disk)
 
-    def batches(
-        self, order: ArrayLike, batch_size: int, *, limit: FourierDisk | None = None
-    ) -> Generator[Batch]:
+    def batches(self, order: Rows, batch_size: int, *, limit: FourierDisk | None = None) -> Generator[Batch]:
         """Batches of the particles in ``order``, which one thread reads ahead.
 
         ``limit`` is a prefix of the disk, and no more is read. The last batch may be smaller.
@@ -174,6 +172,7 @@ class ParticleStack:
                 f"{needed / 1e9:.2f} GB for the prepared images, or a folder for them. Pass a folder, or a "
                 "smaller box (--box)."
             )
+        Path(folder).mkdir(parents=True, exist_ok=True)
         path = Path(folder) / f"prepared-{self._preparer.fingerprint()[:16]}.{precision}"
         if path.exists():
             self._cache = open_cache(path, **shape)
@@ -226,14 +225,14 @@ class ParticleStack:
                 "has them, pass cryoDRGN's --ctf, or, for ideal projections, --ignore-ctf."
             )
         return (
-            torch.as_tensor(table.rotation, dtype=torch.float32),
+            torch.tensor(table.rotation, dtype=torch.float32),
             self._ctf.to("cpu"),
             torch.zeros(len(table), 2),
             torch.as_tensor(self._preparer.group),
         )
 
-    def _rows(self, indices: ArrayLike) -> NDArray[np.int64]:
-        rows = np.atleast_1d(np.asarray(indices))
-        if rows.dtype == bool:
-            rows = np.flatnonzero(rows)
-        return rows.astype(np.int64)
+    def _rows(self, indices: Rows) -> NDArray[np.int64]:
+        chosen: NDArray[np.int64] = np.atleast_1d(
+            np.arange(len(self))[indices if isinstance(indices, slice) else np.asarray(indices)]
+        )
+        return chosen
