@@ -93,3 +93,17 @@ def test_the_mean_map_is_added(
     torch.testing.assert_close(both.project(rotation, disk), expected, rtol=0, atol=1e-5)
     difference = both.voxels(24, PIXEL_SIZE) - field.voxels(24, PIXEL_SIZE)
     torch.testing.assert_close(difference, mean.values, rtol=0, atol=1e-6)
+
+
+def test_any_network_gives_a_real_density(generator: torch.Generator, rotation: Tensor) -> None:
+    """V(-k) = conj V(k) also on the plane kz = 0, which the identity samples, and V(0) is real."""
+    matrix = torch.randn(3, 2, generator=generator)
+    field = FourierField(lambda k, z: torch.cos(5 * k @ matrix + 1.0), torch.zeros(1, 0), 1.0, PIXEL_SIZE)
+    disk = FourierDisk(15, PIXEL_SIZE)
+    slices = field.project(rotation, disk)
+    mirrored = field.project(rotation * torch.tensor([-1.0, -1.0, 1.0])[:, None], disk)
+    torch.testing.assert_close(mirrored, slices.conj(), rtol=0, atol=1e-5)
+    assert float(slices[:, 0].imag.abs().max()) == 0.0
+    # the projection of the voxels along z is the slice at the identity
+    projected = disk.transform(field.voxels(15, PIXEL_SIZE).sum(1))
+    torch.testing.assert_close(projected[0], slices[0], rtol=0, atol=1e-4)

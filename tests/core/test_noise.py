@@ -22,9 +22,9 @@ def test_white_noise_has_power_box_squared_times_variance(box: int, radius_share
         _white(box, 300, 1.3) + 5.0, radius=radius_share * box, disk=FourierDisk(box, 1.0)
     ).mean(0)
     expected = box**2 * 1.3**2
-    # a mean is taken out, which the lowest rings miss
     assert float((power[3:] / expected - 1).abs().max()) < 0.05
-    assert float((power[1:3] / expected - 1).abs().max()) < 0.25
+    # a mean is taken out, of which the lowest rings have few pixels left
+    assert float((power[1:3] / expected - 1).abs().max()) < 0.12
     assert power[0] == power[1]
 
 
