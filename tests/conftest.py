@@ -6,10 +6,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 SHARED = Path(os.environ.get("TRIMORPH_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
+
+# the same examples every time, and no limit on the time of one: the machine may be busy
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True, scope="session")
