@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from trimorph.reconstruction.mask import QUANTILE, molecular_mask, spherical_mas
 Density = NDArray[np.float32]
 
 
+@runtime_checkable
 class Images(Protocol):
     """What reconstruction needs of a particle stack."""
 
@@ -222,6 +223,7 @@ def _half_sets(
     if min(counts) == 0 or outside:
         raise InputError(
             f"reconstruct: found {counts[0]} particles in half set 1, {counts[1]} in half set 2 and "
-            f"{outside} in neither; wanted some in each and none outside. Choose other particles, or pass half sets."
+            f"{outside} in neither; wanted some in each and none outside. Choose other particles, or pass "
+            "half sets."
         )
     return sets
