@@ -20,9 +20,9 @@ FieldNetwork = Callable[[Float[Tensor, "v p 3"], Float[Tensor, "v d"]], Float[Te
 class FourierField(AbstractVolume):
     """V(k, z) = mean(k) + scale * network(k, z) for k in 1/Å, one density a row of ``z``.
 
-    The density is real, V(-k) = conj V(k), so the network is asked only for the half space kz >= 0 and
-    conjugated elsewhere. ``scale`` is the amplitude that an output of one stands for at ``pixel_size`` Å;
-    ``mean`` is a map to which the network adds, or None.
+    The density is real, V(-k) = conj V(k), so the network is asked only for one half space (kz > 0, see
+    :func:`half_space_sign`) and conjugated elsewhere. ``scale`` is the amplitude that an output of one stands
+    for at ``pixel_size`` Å; ``mean`` is a map to which the network adds, or None.
     """
 
     network: FieldNetwork
@@ -59,6 +59,12 @@ class FourierField(AbstractVolume):
         return density if self.mean is None else density + self.mean.voxels(box, pixel_size)
 
     def _evaluate(self, frequency: Float[Tensor, "v p 3"], z: Float[Tensor, "v d"]) -> Complex[Tensor, "v p"]:
-        flip = torch.where(frequency[..., 2:] < 0, -1.0, 1.0)
-        real, imaginary = self.network(frequency * flip, z).float().unbind(-1)
-        return torch.complex(real, imaginary * flip[..., 0]) * self.scale
+        sign = half_space_sign(frequency)
+        real, imaginary = self.network(frequency * sign[..., None], z).float().unbind(-1)
+        return torch.complex(real, imaginary * sign) * self.scale
+
+
+def half_space_sign(frequency: Float[Tensor, "*p 3"]) -> Float[Tensor, "*p"]:
+    """+1 on the half space kz > 0 or kz = 0, ky > 0 or ky = kz = 0, kx > 0; -1 on its mirror; 0 at k = 0."""
+    x, y, z = torch.sign(frequency).unbind(-1)
+    return torch.sign(4 * z + 2 * y + x)

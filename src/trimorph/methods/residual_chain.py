@@ -2,11 +2,13 @@
 
 Autograd's own graph of the same network writes and reads every intermediate of every row in turn; on a CPU
 that costs as much as the matrix products. Here a piece of rows goes through all layers, and only the
-activations after each ReLU are kept.
+activations after each ReLU are kept, a tensor for each piece: small enough to come from memory that the
+process has touched before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -26,8 +28,7 @@ def residual_chain(
     bias of every layer in order; the layers between the first and the last are residual. Under autocast the
     products are in its precision; the result is in that of ``x``.
     """
-    output: Tensor = _ResidualChain.apply(x, shared, *parameters)
-    return output
+    return _apply(x, shared, *parameters)
 
 
 class _ResidualChain(torch.autograd.Function):
@@ -40,25 +41,27 @@ class _ResidualChain(torch.autograd.Function):
         with torch.autocast(kind, enabled=False):
             inputs, common = x.to(dtype), shared.to(dtype)
             layers = _layers([parameter.to(dtype) for parameter in parameters])
-            rows, width = len(x), shared.shape[1]
-            kept = [inputs.new_empty(rows, width) for _ in layers[:-1]]
+            rows = len(x)
+            kept = []
             output = x.new_empty(rows, len(layers[-1][1]))
             owner = _owner(rows, shared)
-            for piece in _pieces(rows, width, kind):
-                y = torch.addmm(layers[0][1], inputs[piece], layers[0][0].T, out=kept[0][piece])
+            for piece in _pieces(rows, shared.shape[1], kind):
+                y = torch.addmm(layers[0][1], inputs[piece], layers[0][0].T)
                 y.add_(common[owner[piece]]).relu_()
-                for (weight, bias), keep in zip(layers[1:-1], kept[1:], strict=True):
-                    y = torch.addmm(y, y, weight.T, out=keep[piece]).add_(bias).relu_()
+                kept.append(y)
+                for weight, bias in layers[1:-1]:
+                    y = torch.addmm(y, y, weight.T).add_(bias).relu_()
+                    kept.append(y)
                 output[piece] = torch.addmm(layers[-1][1], y, layers[-1][0].T)
+        ctx.layers = len(layers)
         ctx.save_for_backward(inputs, shared, *parameters, *kept)
         return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         inputs, shared, *rest = ctx.saved_tensors
-        count = (2 * len(rest) + 2) // 3
-        parameters, kept = rest[:count], rest[count:]
-        dtype, (rows, width) = inputs.dtype, kept[0].shape
+        parameters, kept = rest[: 2 * ctx.layers], rest[2 * ctx.layers :]
+        dtype, rows = inputs.dtype, len(inputs)
         gradient = gradients[0].to(dtype)
         layers = _layers([parameter.to(dtype) for parameter in parameters])
         to_parameters = [torch.zeros_like(parameter) for parameter in parameters]
@@ -66,20 +69,25 @@ class _ResidualChain(torch.autograd.Function):
         to_shared = torch.zeros_like(shared)
         to_input = gradients[0].new_empty(inputs.shape) if ctx.needs_input_grad[0] else None
         owner = _owner(rows, shared)
-        for piece in _pieces(rows, width, inputs.device.type):
+        depth = ctx.layers - 1
+        for number, piece in enumerate(_pieces(rows, shared.shape[1], inputs.device.type)):
+            y = kept[number * depth : (number + 1) * depth]
             g = gradient[piece]
-            _accumulate(targets[-1], g, kept[-1][piece])
+            _accumulate(targets[-1], g, y[-1])
             g = g @ layers[-1][0]
-            for level in range(len(kept) - 1, 0, -1):
-                g = torch.ops.aten.threshold_backward(g, kept[level][piece], 0)
-                _accumulate(targets[level], g, kept[level - 1][piece])
+            for level in range(depth - 1, 0, -1):
+                g = torch.ops.aten.threshold_backward(g, y[level], 0)
+                _accumulate(targets[level], g, y[level - 1])
                 g = torch.addmm(g, g, layers[level][0])
-            g = torch.ops.aten.threshold_backward(g, kept[0][piece], 0)
+            g = torch.ops.aten.threshold_backward(g, y[0], 0)
             _accumulate(targets[0], g, inputs[piece])
             to_shared.index_add_(0, owner[piece], g.to(to_shared.dtype))
             if to_input is not None:
                 to_input[piece] = g @ layers[0][0]
         return to_input, to_shared, *to_parameters
+
+
+_apply: Callable[..., Tensor] = _ResidualChain.apply
 
 
 def _layers(parameters: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
