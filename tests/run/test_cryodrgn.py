@@ -35,7 +35,8 @@ def test_field_projects_like_the_recorded_volume() -> None:
     volume = torch.as_tensor(np.load(HERE / "fourier_gaussian.volume.npy"))[None]
     ours = decoder.decode(LATENT[None]).project(rotation, disk)
     theirs = VoxelGrid(volume, 2.0).project(rotation, disk)
-    assert (ours - theirs).abs().max() < 2e-3 * theirs.abs().max()
+    # cryoDRGN never trains the origin, and its map holds another value there
+    assert (ours - theirs)[:, 1:].abs().max() < 2e-3 * theirs.abs().max()
 
 
 def test_what_is_not_a_run_of_cryodrgn_is_refused(tmp_path: Path) -> None:
