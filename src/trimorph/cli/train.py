@@ -77,7 +77,7 @@ def parse(arguments: list[str]) -> tuple[Recipe, Path]:
     recipe = Recipe(
         method=name,
         data=ParticleInput(particles=parsed.particles, **_values(parsed.data)),
-        settings=kind(**_values(parsed.settings)),
+        settings=kind(**_values(parsed.method)),
         training=TrainingSettings(**_values(parsed.training)),
     )
     return recipe, parsed.output
@@ -98,7 +98,7 @@ def _take_recipe(arguments: list[str]) -> tuple[Path | None, list[str]]:
 def _arguments(name: str, kind: type[Any], start: Recipe | None) -> type[Any]:
     """A dataclass that tyro turns into flat flags: particles, output, and a group for each settings class."""
     groups: dict[str, tuple[type[Any], Any, set[str]]] = {
-        "settings": (kind, None if start is None else start.settings, set()),
+        "method": (kind, None if start is None else start.settings, set()),
         "data": (ParticleInput, None if start is None else start.data, {"particles"}),
         "training": (TrainingSettings, None if start is None else start.training, set()),
     }
@@ -120,7 +120,7 @@ def _arguments(name: str, kind: type[Any], start: Recipe | None) -> type[Any]:
         [*parts, ("output", output, field()), ("particles", particles, given)],
         kw_only=True,
     )
-    made.__doc__ = (get_method(name).__doc__ or name) + "\n\nFit it to particles and leave a run folder."
+    made.__doc__ = sys.modules[kind.__module__].__doc__
     return made
 
 

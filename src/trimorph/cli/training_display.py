@@ -18,6 +18,7 @@ class TrainingDisplay:
         self.console = Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=True)
         self.bar: Progress | None = None
         self.task: TaskID | None = None
+        self.images: TaskID | None = None
         if self.console.is_terminal:
             self.bar = Progress(
                 TextColumn("{task.description}", markup=False),
@@ -40,6 +41,16 @@ class TrainingDisplay:
     ) -> None:
         if self.bar is not None:
             self.bar.stop()
+
+    def prepare(self, done: int, count: int) -> None:
+        """Move the bar of the images."""
+        if self.bar is None:
+            return
+        if self.images is None:
+            self.images = self.bar.add_task("preparing images", text="")
+        self.bar.update(self.images, completed=done, total=count, text=f"{done:,} of {count:,}")
+        if done == count:
+            self.bar.remove_task(self.images)
 
     def step(self, report: Report) -> None:
         """Move the bar."""

@@ -71,14 +71,12 @@ class Recipe:
         for key in table:
             if key not in known:
                 raise InputError(
-                    f'{source}: found the unknown section "{key}"; wanted method, [particles], [settings] '
+                    f'{source}: found the unknown section "{key}"; wanted method, [data], [settings] '
                     f"and [training]. {nearest(key, known)}"
                 )
-        if "method" not in table or "particles" not in table:
-            raise InputError(
-                f"{source}: found no {'[particles]' if 'method' in table else 'method'}; wanted both "
-                'method = "..." and a section [particles] with a path.'
-            )
+        for key, wanted in (("method", 'method = "field"'), ("data", '[data] with particles = "..."')):
+            if key not in table:
+                raise InputError(f"{source}: found no {key}; wanted {wanted}. Add it.")
         method = str(table["method"])
         return cls(
             method=method,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class Run:
         Errors: FileExistsError for a folder that is not empty; OSError where it cannot be made.
         """
         path = Path(path).absolute()
-        refuse_existing(path)
+        refuse_unusable(path)
         path.mkdir(parents=True, exist_ok=True)
         recipe.save(path / "recipe.toml")
         with atomic_path(path / "provenance.json") as temporary:
@@ -123,15 +124,26 @@ class Run:
         return ", ".join(names) or "none"
 
 
-def refuse_existing(path: Path) -> None:
-    """Raise FileExistsError where there is something at a path already, be it a file or a filled folder."""
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    if path.exists():
+def refuse_unusable(path: Path) -> None:
+    """Raise where a new run cannot lie at a path: something is there already, or nothing can be written.
+
+    Errors: FileExistsError, NotADirectoryError, PermissionError.
+    """
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
         what = "a folder that is not empty" if path.is_dir() else "a file"
         raise FileExistsError(
             f"{path}: found {what}; wanted a new folder for the run, and nothing was changed. Go on with a "
             f"run that was stopped by `trimorph resume {path}`, or choose another folder with -o."
+        )
+    above = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not above.is_dir():
+        raise NotADirectoryError(
+            f"{path}: found that {above} is a file; wanted a folder for the run. Choose another with -o."
+        )
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"{path}: found that you may not write to {above}; wanted to make the folder of the run there. "
+            "Choose another with -o, or mend the permissions."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from trimorph.methods.base import Problem
 from trimorph.reconstruction.reconstruct import reconstruct
 from trimorph.run.provenance import check_unchanged, provenance
 from trimorph.run.recipe import FREE_TO_CHANGE, Recipe, build_method
-from trimorph.run.run import Run, refuse_existing
+from trimorph.run.run import Run, refuse_unusable
 from trimorph.training.checkpoint import checkpoints, load_checkpoint, problem_from_state
 from trimorph.training.observer import LogFile, Observer, Silent
 from trimorph.training.processes import Processes, joined
@@ -31,7 +32,7 @@ def train(recipe: Recipe, output: Path | str, *, observer: Observer | None = Non
     path, recipe = Path(output).absolute(), recipe.resolved()
     with joined(recipe.training.device) as processes:
         if processes.first:
-            refuse_existing(path)
+            refuse_unusable(path)
         stack = open_particles(recipe.data)
         processes.wait()
         if processes.first:
@@ -102,11 +103,21 @@ def _fit(
 
 
 def _prepare(run: Run, stack: ParticleStack, processes: Processes, log: Observer) -> None:
-    """Fill the cache of half planes."""
+    """Fill the cache of half planes: in memory where it fits, else in a file in the run."""
     log.say(
         f"{len(stack)} particles of {stack.box} pixels of {stack.pixel_size:.4g} Å from {stack.table.source}"
     )
-    stack.prepare(run.path / "cache")
+    start = monotonic()
+    if processes.world == 1:
+        stack.prepare(run.path / "cache", progress=log.prepare)
+        log.say(f"images ready in {monotonic() - start:.1f} s")
+        return
+    if processes.first:  # a file that all processes map; each would else fill the memory
+        stack.prepare(run.path / "cache", ram_limit=0, progress=log.prepare)
+    processes.wait()
+    if not processes.first:
+        stack.prepare(run.path / "cache", ram_limit=0)
+    log.say(f"images ready in {monotonic() - start:.1f} s")
 
 
 def _state_problem(recipe: Recipe, stack: ParticleStack, processes: Processes, log: Observer) -> Problem:

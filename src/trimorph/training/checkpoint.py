@@ -84,8 +84,9 @@ def problem_from_state(state: dict[str, Any]) -> Problem:
 
 
 def _cannot_write(path: Path, error: OSError) -> OSError:
-    return OSError(
-        error.errno,
+    told = OSError(
         f"{path}: found {error.strerror}; wanted to write a checkpoint there. Earlier checkpoints are whole. "
-        "Make room or mend the permissions, then go on with: trimorph resume",
+        "Make room or mend the permissions, then go on with: trimorph resume"
     )
+    told.errno = error.errno
+    return told

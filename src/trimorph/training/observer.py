@@ -28,10 +28,13 @@ class Report:
 
 @runtime_checkable
 class Observer(Protocol):
-    """Is told of each step, and of what a log would say."""
+    """Is told of every image prepared, of each step, and of what a log would say."""
 
     def step(self, report: Report) -> None:
         """A step is done."""
+
+    def prepare(self, done: int, count: int) -> None:
+        """So many of the images are ready to be learned from."""
 
     def say(self, text: str) -> None:
         """One line worth reading."""
@@ -41,6 +44,9 @@ class Silent:
     """Nobody."""
 
     def step(self, report: Report) -> None:
+        """Nothing."""
+
+    def prepare(self, done: int, count: int) -> None:
         """Nothing."""
 
     def say(self, text: str) -> None:
@@ -56,6 +62,10 @@ class LogFile:
     def step(self, report: Report) -> None:
         """Pass a report on."""
         self.onward.step(report)
+
+    def prepare(self, done: int, count: int) -> None:
+        """Pass the numbers on."""
+        self.onward.prepare(done, count)
 
     def say(self, text: str) -> None:
         """Append a line, and pass it on."""

@@ -50,6 +50,11 @@ class Tally:
         self.clock = monotonic()
         self.rate = 0.0
 
+    def restart(self) -> None:
+        """Forget the metrics of a run that never came to a checkpoint."""
+        if self.metrics is not None:
+            self.metrics.cut(step=0)
+
     def begin(self, stage: Stage, disk: FourierDisk) -> None:
         """Note the stage and its resolution, and start the clock."""
         self.stage, self.resolution = stage, disk.resolution

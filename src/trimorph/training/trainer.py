@@ -95,6 +95,11 @@ class Trainer:
         Errors: Interrupted after Ctrl-C or SIGTERM, when a checkpoint is written; InputError when losses are
         not finite; OSError when a file cannot be written.
         """
+        if self.step >= self.plan.total:
+            self.observer.say(f"nothing is left to do: all {self.plan.epochs} epochs are done")
+            return
+        if self.step == 0:
+            self.tally.restart()
         with stop_requests() as request:
             self._settle_precision()
             stage: Stage | None = None
@@ -238,7 +243,8 @@ class Trainer:
 
         chosen = choose_precision(self.settings.precision, device=self.processes.device, trial=trial)
         self.precision, reason = self.processes.share(chosen)
-        self.observer.say(f"precision {reason}; {self.processes.world} processes on {self.processes.device}")
+        where = f"{self.processes.world} x {self.processes.device.type}"
+        self.observer.say(f"precision {reason}; on {where}")
 
     def _seed(self, step: int) -> None:
         seed = self.sampler.step_seed(step)
