@@ -24,18 +24,28 @@ def test_replaces_only_when_told_so(tmp_path: Path) -> None:
 def test_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "table.star"
     target.write_text("old")
-    with pytest.raises(OSError, match="full"), atomic_path(target, overwrite=True) as temporary:
-        temporary.write_text("half of it")
-        raise OSError("disk full")
+
+    def fail() -> None:
+        with atomic_path(target, overwrite=True) as temporary:
+            temporary.write_text("half of it")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_file_made_meanwhile_is_kept(tmp_path: Path) -> None:
     target = tmp_path / "z.pkl"
-    with pytest.raises(FileExistsError, match="left as it is"), atomic_path(target) as temporary:
-        temporary.write_text("mine")
-        target.write_text("theirs")
+
+    def race() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("mine")
+            target.write_text("theirs")
+
+    with pytest.raises(FileExistsError, match="left as it is"):
+        race()
     assert target.read_text() == "theirs"
 
 

@@ -57,8 +57,8 @@ def test_poses_and_ctf_of_a_downsampled_stack(tmp_path: Path, protocol: int) -> 
     table = read_particles(stack, poses=poses, ctf=ctf)
     np.testing.assert_allclose(table.pixel_size, 2.5)  # 16 pixels of 1.25 Å are 8 of 2.5
     np.testing.assert_array_equal(table.box, 8)
-    np.testing.assert_allclose(table.shift, FRACTION * 20.0, rtol=1e-6)  # of a box of 20 Å  # type: ignore[arg-type]
-    np.testing.assert_allclose(table.rotation, ROTATION, atol=1e-7)  # type: ignore[arg-type]
+    np.testing.assert_allclose(table.shift, FRACTION * 20.0, rtol=1e-6)  # of a box of 20 Å
+    np.testing.assert_allclose(table.rotation, ROTATION, atol=1e-7)
     assert table.ctf is not None
     np.testing.assert_array_equal(table.ctf.defocus_u, CTF_ROWS[:, 2])
     np.testing.assert_allclose(table.ctf.defocus_angle, np.pi / 6)
@@ -73,7 +73,7 @@ def test_pixel_size_is_the_one_given_else_the_ctf_files_else_the_headers(tmp_pat
     np.testing.assert_allclose(read_particles(stack, ctf=ctf, pixel_size=2.6).pixel_size, 2.6)
     blank = images(tmp_path / "blank.mrcs", pixel_size=0.0)
     with pytest.raises(
-        InputError, match=r"blank.mrcs: found the pixel size .* in the header; .*--pixel-size"
+        InputError, match=r"blank.mrcs: found the pixel size .* in the header; .*--source-pixel-size"
     ):
         read_particles(blank)
 
@@ -95,8 +95,8 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     write_poses(table, tmp_path / "poses.pkl")
     write_ctf(table, tmp_path / "ctf.pkl")
     back = read_particles(stack, poses=tmp_path / "poses.pkl", ctf=tmp_path / "ctf.pkl")
-    np.testing.assert_allclose(back.shift, table.shift, atol=1e-5)  # type: ignore[arg-type]
-    np.testing.assert_allclose(back.rotation, table.rotation, atol=1e-6)  # type: ignore[arg-type]
+    np.testing.assert_allclose(back.shift, table.shift, atol=1e-5)
+    np.testing.assert_allclose(back.rotation, table.rotation, atol=1e-6)
     np.testing.assert_allclose(back.pixel_size, 2.5)
     assert back.ctf is not None
     np.testing.assert_allclose(back.ctf.defocus_angle, np.pi / 6, rtol=1e-6)
@@ -162,7 +162,7 @@ def test_rotations_alone_have_shifts_of_zero(tmp_path: Path) -> None:
     ],
 )
 def test_bad_ctf(tmp_path: Path, change: object, message: str) -> None:
-    stack, ctf = images(tmp_path / "images.mrcs"), save(tmp_path / "ctf.pkl", change(CTF_ROWS))  # type: ignore[operator]
+    stack, ctf = images(tmp_path / "images.mrcs"), save(tmp_path / "ctf.pkl", change(CTF_ROWS))
     with pytest.raises(InputError, match=message):
         read_particles(stack, ctf=ctf)
 
@@ -190,7 +190,7 @@ def test_a_pickle_that_would_run_code_is_not_opened(tmp_path: Path) -> None:
 def test_damaged_pickles(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "ind.pkl"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="ind.pkl: found something else than a pickle of numpy arrays"):
+    with pytest.raises(InputError, match=r"ind.pkl: found something else than a pickle of numpy arrays"):
         read_arrays(path)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
@@ -73,13 +77,13 @@ def test_fields_in_canonical_units(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table.group, [0, 1, 1, 0])
     np.testing.assert_allclose(table.shift, [[3, -6], [0, 0], [1.5, 0.75], [9, 12]])
     expected = Rotation.from_rotvec(VECTORS.astype(float)).as_matrix().transpose(0, 2, 1)
-    np.testing.assert_allclose(table.rotation, expected, atol=1e-12)  # type: ignore[arg-type]
-    np.testing.assert_array_equal(table.rotation[1], np.eye(3))  # type: ignore[index]
+    np.testing.assert_allclose(table.rotation, expected, atol=1e-12)
+    np.testing.assert_array_equal(table.rotation[1], np.eye(3))
     assert table.ctf is not None
     np.testing.assert_array_equal(table.ctf.defocus_v, [14000, 15000, 16000, 17000])
     np.testing.assert_allclose(table.ctf.phase_shift, [0, 0, 1.5, 0])
     np.testing.assert_array_equal(table.ctf.voltage, [200] * 4)
-    assert list(table.micrograph) == ["J1/a.mrc", "J1/b.mrc", "J1/a.mrc", "J1/b.mrc"]  # type: ignore[arg-type]
+    assert list(table.micrograph) == ["J1/a.mrc", "J1/b.mrc", "J1/a.mrc", "J1/b.mrc"]
     np.testing.assert_array_equal(
         read_particles(tmp_path / "J2" / "particles.cs", optics_group=9).row, [1, 2]
     )
@@ -110,10 +114,10 @@ def test_passthrough_fields_join_by_uid_and_never_by_row(tmp_path: Path) -> None
 def test_uids_that_occur_twice_or_not_at_all_cannot_join(tmp_path: Path) -> None:
     main = write(tmp_path / "J2" / "main.cs", BLOB)
     twice = write(tmp_path / "J2" / "twice.cs", {"uid": np.array([90, 11, 57, 90], np.uint64)})
-    with pytest.raises(InputError, match="twice.cs: found the uid 90 twice"):
+    with pytest.raises(InputError, match=r"twice.cs: found the uid 90 twice"):
         read_particles(main, passthrough=[twice])
     without = write(tmp_path / "J2" / "without.cs", REST)
-    with pytest.raises(InputError, match="without.cs: found no field uid"):
+    with pytest.raises(InputError, match=r"without.cs: found no field uid"):
         read_particles(main, passthrough=[without])
 
 
@@ -180,8 +184,24 @@ def test_fields_of_another_shape_or_type_are_errors(tmp_path: Path) -> None:
 def test_files_that_are_not_cs(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.cs"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="a.cs: found a file that numpy cannot read"):
+    with pytest.raises(InputError, match=r"a.cs: found a file that numpy cannot read"):
         read_particles(path)
+
+
+@given(place=st.integers(0, 2500), text=st.binary(max_size=4), cut=st.integers(0, 8))
+@settings(max_examples=100, deadline=None)
+def test_a_damaged_file_is_an_input_error_or_a_finite_table(place: int, text: bytes, cut: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = write(Path(folder) / "J2" / "a.cs", BLOB | REST)
+        whole = path.read_bytes()
+        path.write_bytes(whole[:place] + text + whole[place + cut :])
+        try:
+            table = read_particles(path)
+        except (InputError, OSError):
+            return
+    for array in (table.pixel_size, table.rotation, table.shift, table.ctf and table.ctf.defocus_u):
+        assert array is None or np.isfinite(array).all()
 
 
 def test_plain_arrays_empty_files_and_csdat(tmp_path: Path) -> None:
@@ -194,9 +214,20 @@ def test_plain_arrays_empty_files_and_csdat(tmp_path: Path) -> None:
         np.save(file, rows(BLOB)[:0])
     with pytest.raises(InputError, match="found no rows"):
         read_particles(path)
-    path.write_bytes(b"\x94CSDAT\x00\x00")
+    path.write_bytes(b"\x95CSDAT\x00\x00")
     with pytest.raises(InputError, match=r"CSDAT"):
         read_particles(path)
+
+
+def test_csdat_files_read_as_the_others_do(tmp_path: Path) -> None:
+    dataset = pytest.importorskip("cryosparc.dataset")
+    plain = write(tmp_path / "J2" / "plain.cs", BLOB | REST)
+    dataset.Dataset.load(str(plain)).save(str(plain.with_name("new.cs")), format=dataset.CSDAT_FORMAT)
+    new = load_cs(plain.with_name("new.cs"))
+    old = load_cs(plain)
+    assert new.dtype.names == old.dtype.names
+    for name in BLOB | REST:
+        np.testing.assert_array_equal(new[name], old[name], err_msg=name)
 
 
 def test_a_selection_is_written_with_every_field_and_the_same_types(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_names_are_relative_to_the_working_directory_at_last(
         f"{star}: names the stack Extract/job002/a.mrcs, which was not found. Looked for"
     )
     assert str(tmp_path / "elsewhere" / "Extract" / "job002" / "a.mrcs") in message
-    assert "--stack-path" in message
+    assert "--stack" in message
     monkeypatch.chdir(tmp_path / "project")
     assert len(read_particles(star)) == 3
 
@@ -149,4 +149,4 @@ def test_many_rows_are_read_by_columns(tmp_path: Path) -> None:
         table = read_particles(write_files(tmp_path, particles=particles))
     assert len(table) == count
     three = read_particles(write_files(tmp_path))
-    np.testing.assert_array_equal(table.rotation, np.tile(three.rotation, (count // 3, 1, 1)))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(table.rotation, np.tile(three.rotation, (count // 3, 1, 1)))

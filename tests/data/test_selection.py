@@ -72,7 +72,7 @@ def test_bad_row_numbers(tmp_path: Path, table: ParticleTable, index: np.ndarray
     [
         ("index.txt", b"1 two 3", 'row 2, column index: found "two"'),
         ("index.txt", b"\xff\xfe", "found bytes that are not text"),
-        ("index.npy", b"junk", "found a damaged file"),
+        ("index.npy", b"junk", "found a file that numpy cannot read"),
         ("index.pkl", b"junk", "found something else than a pickle"),
         ("index.csv", b"1", 'found the ending ".csv"; wanted row numbers as .txt, .npy or .pkl'),
     ],

@@ -59,7 +59,7 @@ def test_select_keeps_everything_aligned(index: np.ndarray) -> None:
 )
 def test_bad_selections_are_errors(index: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        table().select(index)  # type: ignore[arg-type]
+        table().select(index)
 
 
 def test_rows_of_different_numbers_are_an_error() -> None:

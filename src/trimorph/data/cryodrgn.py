@@ -242,6 +242,7 @@ def _header_pixel_size(path: Path) -> float:
     size = open_stack(path).pixel_size
     if size is None or not 1e-3 <= size <= 1e4:
         raise InputError(
-            f"{path}: found the pixel size {size} in the header; wanted one in Å. Pass it (--pixel-size)."
+            f"{path}: found the pixel size {size} in the header; wanted one in Å. Pass it "
+            "(--source-pixel-size)."
         )
     return size

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
 from trimorph.data.columns import LARGEST, missing_column, numbers
+from trimorph.data.npy import read_npy
 
-_CSDAT = b"\x94CSDAT"
-_LONGEST_HEADER = 10**7
+_CSDAT = b"\x95CSDAT"
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,14 +102,8 @@ def load_cs(path: Path) -> NDArray[Any]:
         start = file.read(len(_CSDAT))
     if start == _CSDAT:
         return _load_csdat(path)
-    try:
-        rows = np.load(path, allow_pickle=False, max_header_size=_LONGEST_HEADER)
-    except (ValueError, EOFError, TypeError, SyntaxError, KeyError, MemoryError, OverflowError) as error:
-        raise InputError(
-            f"{path}: found a file that numpy cannot read ({str(error)[:120]}); wanted the rows of a .cs "
-            "file. Is it cut short, or of another kind?"
-        ) from error
-    if not isinstance(rows, np.ndarray) or rows.dtype.names is None or rows.ndim != 1:
+    rows = read_npy(path, wanted="the rows of a .cs file")
+    if rows.dtype.names is None or rows.ndim != 1:
         raise InputError(f"{path}: found no named fields; wanted the rows of a .cs file, one a particle.")
     return rows
 
@@ -151,10 +145,18 @@ def _names(rows: NDArray[Any]) -> tuple[str, ...]:
 def _load_csdat(path: Path) -> NDArray[Any]:
     try:
         from cryosparc.dataset import Dataset
+        from cryosparc.errors import DatasetLoadError
     except ImportError as error:
         raise InputError(
             f"{path}: found the CSDAT format, which needs cryosparc-tools. Run pip install "
             "'trimorph[csdat]', or export the particles from cryoSPARC as .cs."
         ) from error
-    rows: NDArray[Any] = np.asarray(Dataset.load(path).to_records(fixed=True))
+    try:
+        records = Dataset.load(path).to_records(fixed=True)
+    except DatasetLoadError as error:
+        raise InputError(
+            f"{path}: found a CSDAT file that cannot be read ({error.__cause__}); wanted a whole one. Export "
+            "the particles again."
+        ) from error
+    rows: NDArray[Any] = np.asarray(records).view(np.dtype(records.dtype.descr))
     return rows

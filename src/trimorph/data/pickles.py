@@ -34,6 +34,7 @@ _DAMAGED = (
     TypeError,
     ValueError,
     MemoryError,
+    OverflowError,
 )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
 from trimorph.data.columns import whole_numbers
+from trimorph.data.npy import read_npy
 from trimorph.data.pickles import read_arrays
 from trimorph.data.tables import ParticleTable, TableWarning
 
@@ -57,7 +58,7 @@ def half_sets(table: ParticleTable, *, seed: int = 0) -> NDArray[np.int64]:
 
     >>> from trimorph.data.tables import make_table
     >>> half_sets(make_table(Path("images.mrcs"), 6, pixel_size=2.0, box=64)).tolist()
-    [1, 2, 1, 2, 2, 1]
+    [2, 1, 2, 1, 1, 2]
     """
     if table.half is not None:
         return table.half
@@ -75,12 +76,7 @@ def read_index(path: Path | str) -> NDArray[Any]:
     if kind == ".pkl":
         found = np.asarray(read_arrays(path))
     elif kind == ".npy":
-        try:
-            found = np.asarray(np.load(path, allow_pickle=False))
-        except (ValueError, EOFError) as error:
-            raise InputError(
-                f"{path}: found a damaged file ({error}); wanted a .npy file of row numbers."
-            ) from error
+        found = read_npy(path, wanted="row numbers from 0")
     elif kind == ".txt":
         try:
             tokens = path.read_text().replace(",", " ").split()

@@ -84,7 +84,7 @@ def check_images(
             raise InputError(
                 f"{source}: row {row + 1}: states images of {stated_box[row]} pixels, but those in "
                 f"{stacks.paths[stack[row]]} have {found[row]}. If the stack was binned or cropped, pass its "
-                "pixel size (--pixel-size); else pass the right stack path."
+                "pixel size (--source-pixel-size); else pass the right stack path."
             )
     known = found if stated_box is None else np.where(found >= 0, found, stated_box)
     if box is not None:
@@ -123,7 +123,7 @@ def _find(name: str, *, source: Path, folder: Path | None, needed: bool) -> Path
     shown = ", ".join(places[:6]) + (f" and {len(places) - 6} folders above" if len(places) > 6 else "")
     raise FileNotFoundError(
         f"{source}: names the stack {name}, which was not found. Looked for {shown}. Pass the stack file, or "
-        "the folder that holds the stacks, as the stack path (--stack-path)."
+        "the folder that holds the stacks, as the stack path (--stack)."
     )
 
 

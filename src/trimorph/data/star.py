@@ -159,7 +159,7 @@ def _pixel_size(
         raise star.missing(
             "rlnImagePixelSize",
             wanted_for="the pixel size (or rlnDetectorPixelSize together with rlnMagnification)",
-            advice="Pass the pixel size in Å (--pixel-size).",
+            advice="Pass the pixel size in Å (--source-pixel-size).",
         )
     return stated
 
