@@ -1,1 +1,91 @@
-"""trimorph."""
+"""trimorph: structural ensembles from single-particle cryo-EM images.
+
+Everything that the command line does is one call here; names are imported when they are first used.
+
+>>> import trimorph
+>>> ctf = trimorph.CTF(defocus_u=15000.0, defocus_v=14500.0)(trimorph.FourierDisk(64, 1.5))
+>>> tuple(ctf.shape)
+(1, 3197)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trimorph.core.ctf import CTF
+    from trimorph.core.disk import FourierDisk
+    from trimorph.core.errors import InputError
+    from trimorph.data.info import describe
+    from trimorph.data.open import ParticleInput, open_particles
+    from trimorph.data.particles import ParticleStack
+    from trimorph.data.read import read_particles
+    from trimorph.data.simulate import simulate
+    from trimorph.data.tables import ParticleTable
+    from trimorph.data.truth import Truth
+    from trimorph.reconstruction.from_file import compare_maps
+    from trimorph.reconstruction.reconstruct import reconstruct
+    from trimorph.run.cryodrgn import load_cryodrgn
+    from trimorph.run.recipe import Recipe
+    from trimorph.run.run import Run
+    from trimorph.run.train import resume, train
+    from trimorph.run.volumes import write_volumes
+    from trimorph.training.settings import TrainingSettings
+
+_HOMES = {
+    "CTF": "core.ctf",
+    "FourierDisk": "core.disk",
+    "InputError": "core.errors",
+    "describe": "data.info",
+    "ParticleInput": "data.open",
+    "open_particles": "data.open",
+    "ParticleStack": "data.particles",
+    "read_particles": "data.read",
+    "simulate": "data.simulate",
+    "ParticleTable": "data.tables",
+    "Truth": "data.truth",
+    "compare_maps": "reconstruction.from_file",
+    "reconstruct": "reconstruction.reconstruct",
+    "load_cryodrgn": "run.cryodrgn",
+    "Recipe": "run.recipe",
+    "Run": "run.run",
+    "resume": "run.train",
+    "train": "run.train",
+    "write_volumes": "run.volumes",
+    "TrainingSettings": "training.settings",
+}
+
+__all__ = [
+    "CTF",
+    "FourierDisk",
+    "InputError",
+    "ParticleInput",
+    "ParticleStack",
+    "ParticleTable",
+    "Recipe",
+    "Run",
+    "TrainingSettings",
+    "Truth",
+    "compare_maps",
+    "describe",
+    "load_cryodrgn",
+    "open_particles",
+    "read_particles",
+    "reconstruct",
+    "resume",
+    "simulate",
+    "train",
+    "write_volumes",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'trimorph' has no attribute '{name}'")
+    value = getattr(import_module(f"trimorph.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,49 @@
+"""How well a known truth was recovered: by the latents, and by the maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import spearmanr
+
+from trimorph.core.fsc import fourier_shell_correlation
+
+
+def principal_components(z: Float[ndarray, "n d"]) -> Float[ndarray, "n d"]:
+    """Coordinates along the principal axes, the widest first."""
+    centred = z - z.mean(0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    return centred @ axes.T
+
+
+def latent_correlation(z: Float[ndarray, "n d"], coordinate: Float[ndarray, " n"]) -> float:
+    """Best |Spearman correlation| of one of the first two principal components with a coordinate.
+
+    >>> angle = np.linspace(0, 1, 50)
+    >>> round(latent_correlation(np.stack([angle**3, 0 * angle], axis=1), angle), 3)
+    1.0
+    """
+    components = principal_components(z)[:, :2]
+    found = [abs(float(spearmanr(column, coordinate).statistic)) for column in components.T if np.ptp(column)]
+    return max(found, default=0.0)
+
+
+def cluster_accuracy(z: Float[ndarray, "n d"], label: Int[ndarray, " n"], *, seed: int = 0) -> float:
+    """Share of particles that k-means puts with their class, clusters and classes matched at best."""
+    from sklearn.cluster import KMeans
+
+    classes, truth = np.unique(label, return_inverse=True)
+    cluster = KMeans(len(classes), n_init=10, random_state=seed).fit_predict(z)
+    table = np.zeros((len(classes), len(classes)))
+    np.add.at(table, (cluster, truth), 1)
+    rows, columns = linear_sum_assignment(-table)
+    return float(table[rows, columns].sum() / len(label))
+
+
+def mean_fsc(density: Float[ndarray, "v d d d"], truth: Float[ndarray, "v d d d"]) -> float:
+    """FSC of pairs of maps averaged over shells 1 to d / 2 - 1 and over the pairs, without a mask."""
+    curves = fourier_shell_correlation(torch.as_tensor(density), torch.as_tensor(truth))
+    return float(curves[:, 1 : density.shape[-1] // 2].mean())
