@@ -1,11 +1,14 @@
-"""A run on simulated particles against the truth that the simulator wrote."""
+"""Latents and maps of simulated particles against the truth that the simulator wrote."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from trimorph.data.mrc import read_map
 from trimorph.data.truth import Truth
@@ -15,10 +18,11 @@ from trimorph.run.run import Run
 
 @dataclass(frozen=True)
 class Recovery:
-    """Scores of a run on simulated particles.
+    """Scores on simulated particles.
 
     ``correlation`` is |Spearman| of the latents with the reaction coordinate, ``accuracy`` that of k-means
-    against the states where there are at most ten, ``fsc`` the per-image FSC averaged over shells.
+    against the states where there are at most ten (else None), ``fsc`` the per-image FSC averaged over shells
+    and images.
     """
 
     correlation: float
@@ -29,25 +33,31 @@ class Recovery:
 def score_run(
     run: Run, truth: Truth, states: Path, *, images: int = 20, epoch: int | None = None
 ) -> Recovery:
-    """Compare latents and maps of a run that used all simulated particles in order.
+    """Score a run that used all simulated particles in order, after an epoch or at its end."""
+    z = run.latents(epoch).mean
+    return score(z, lambda latent: run.volume(latent, epoch=epoch), truth, states, images=images)
+
+
+def score(
+    z: Float[ndarray, "n d"],
+    volume: Callable[[Float[ndarray, " d"]], Float[ndarray, "box box box"]],
+    truth: Truth,
+    states: Path,
+    *,
+    images: int = 20,
+) -> Recovery:
+    """Score latents and the maps decoded from them, of any program.
 
     ``states`` is the folder of the states' maps. Maps are decoded at the latents of ``images`` particles
-    spread over the data and compared each with the map that the particle was made of.
+    spread over the data and compared each with the map that its particle was made of.
     """
-    z = run.latents(epoch).mean
-    few = len(truth.state_names) <= 10
-    chosen = np.linspace(0, len(truth) - 1, images).astype(int)
     maps = sorted(states.glob("*.mrc"))
-    true = np.stack([read_map(maps[state])[0] for state in truth.state[chosen]])
+    curves = []
+    for particle in np.linspace(0, len(truth) - 1, images).astype(int):
+        true, _, _ = read_map(maps[truth.state[particle]])
+        curves.append(mean_fsc(volume(z[particle])[None], true[None]))
     return Recovery(
         correlation=latent_correlation(z, truth.coordinate),
-        accuracy=cluster_accuracy(z, truth.state) if few else None,
-        fsc=float(
-            np.mean(
-                [
-                    mean_fsc(run.volume(z[i : i + 1], epoch=epoch), true[n : n + 1])
-                    for n, i in enumerate(chosen)
-                ]
-            )
-        ),
+        accuracy=cluster_accuracy(z, truth.state) if len(truth.state_names) <= 10 else None,
+        fsc=float(np.mean(curves)),
     )
