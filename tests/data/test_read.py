@@ -13,6 +13,7 @@ from star_files import OPTICS, PARTICLES, without, write_files
 from trimorph.core.errors import InputError
 from trimorph.data.mrc import write_stack
 from trimorph.data.read import read_particles
+from trimorph.data.tables import TableWarning
 
 PROJECT = PARTICLES | {
     "rlnImageName": ["1@Extract/job002/a.mrcs", "2@Extract/job002/b.mrcs", "2@Extract/job002/a.mrcs"]
@@ -99,6 +100,13 @@ def test_a_pixel_size_of_a_binned_stack_leaves_shifts_in_the_files_own_pixels(tm
     table = read_particles(star, stack_path=binned, pixel_size=3.0)
     np.testing.assert_array_equal(table.box, [4, 4, 4])
     np.testing.assert_allclose(table.shift, [[3.0, 1.5], [0.0, 0.0], [-1.5, 4.5]])
+
+
+def test_a_far_other_pixel_size_without_a_stated_box_is_said(tmp_path: Path) -> None:
+    star = write_files(tmp_path, particles=PIXELS, optics=without(OPTICS, "rlnImageSize"))
+    with pytest.warns(TableWarning, match=r"taken in pixels of 6 Å, as given, and not of 1.5 Å, as the file"):
+        table = read_particles(star, pixel_size=6.0)
+    np.testing.assert_allclose(table.shift, [[12.0, 6.0], [0.0, 0.0], [-6.0, 18.0]])
 
 
 def test_a_name_without_a_number_is_a_file_of_one_image(tmp_path: Path) -> None:

@@ -51,21 +51,17 @@ def read_star(
     star = join_optics(path, blocks)
     stack, slice_, names = _image_names(star)
     stacks = find_stacks(names, source=path, stack_path=stack_path, need_images=need_images)
-    stated_box = _stated_box(star)
     boxes = check_images(
         stacks,
         stack=stack,
         slice_=slice_,
         source=path,
-        stated_box=stated_box,
+        stated_box=_stated_box(star),
         resampled=pixel_size is not None,
         box=box,
     )
-    stated_size = _stated_pixel_size(star)
-    size = _pixel_size(star, stated_size, pixel_size)
+    size = _pixel_size(star, pixel_size)
     rotation = _rotation(star)
-    resampled = stated_box is not None and bool((stated_box != boxes).any())
-    pixel_of_origin = stated_size if resampled and stated_size is not None else size
     _say_what_is_not_applied(star)
     return ParticleTable(
         source=path,
@@ -76,7 +72,7 @@ def read_star(
         pixel_size=size,
         box=boxes,
         rotation=rotation,
-        shift=None if rotation is None else _shift(star, pixel_of_origin),
+        shift=None if rotation is None else _shift(star, _pixel_of_origin(star, size, boxes)),
         ctf=_ctf(star),
         group=star.group,
         half=_half(star),
@@ -150,11 +146,10 @@ def _stated_pixel_size(star: StarRows) -> NDArray[np.float64] | None:
     return None
 
 
-def _pixel_size(
-    star: StarRows, stated: NDArray[np.float64] | None, given: float | None
-) -> NDArray[np.float64]:
+def _pixel_size(star: StarRows, given: float | None) -> NDArray[np.float64]:
     if given is not None:
         return np.full(len(star), float(given))
+    stated = _stated_pixel_size(star)
     if stated is None:
         raise star.missing(
             "rlnImagePixelSize",
@@ -162,6 +157,24 @@ def _pixel_size(
             advice="Pass the pixel size in Å (--source-pixel-size).",
         )
     return stated
+
+
+def _pixel_of_origin(
+    star: StarRows, size: NDArray[np.float64], box: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Pixel size in Å that origins in pixels refer to: the file's own where its images were resampled."""
+    stated_box, stated = _stated_box(star), _stated_pixel_size(star)
+    if star.has("rlnOriginXAngst") or not star.has("rlnOriginX") or stated is None:
+        return size
+    if stated_box is not None:
+        return np.where(stated_box == box, size, stated)
+    if (np.abs(size / stated - 1) > 0.1).any():
+        _say(
+            star,
+            f"rlnOriginX, rlnOriginY are taken in pixels of {size[0]:g} Å, as given, and not of "
+            f"{stated[0]:g} Å, as the file has it",
+        )
+    return size
 
 
 def _rotation(star: StarRows) -> NDArray[np.float64] | None:
