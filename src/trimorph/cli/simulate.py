@@ -42,9 +42,10 @@ def _summarise(made: Simulation) -> None:
     import numpy as np
     from rich.console import Console
 
-    console, truth = Console(highlight=False), made.truth
+    console, truth = Console(highlight=False, soft_wrap=True), made.truth
     number = np.bincount(truth.state, minlength=len(truth.state_names))
     resolution = "" if made.resolution is None else f", atoms at {made.resolution:g} Å"
+    each = f"{number.min()} to {number.max()}" if np.ptp(number) else f"{number.min()}"
     region = "the whole box" if truth.snr_region == "box" else "the particle's disk"
     noise = (
         "no noise"
@@ -54,9 +55,8 @@ def _summarise(made: Simulation) -> None:
     )
     console.print(f"{len(truth)} images of {truth.box} pixels of {truth.pixel_size:g} Å{resolution}; {noise}")
     console.print(
-        f"{len(number)} states by {truth.quantity}, {number.min()} to {number.max()} images each; "
-        f"{truth.renderer}; seed {truth.seed}"
+        f"{len(number)} states by {truth.quantity}, {each} images each; {truth.renderer}; seed {truth.seed}"
     )
     for path in (made.star, made.stack, made.truth_file, made.states):
         if path is not None:
-            console.print(f"  {path}", soft_wrap=True)
+            console.print(f"  {path}")

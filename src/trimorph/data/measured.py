@@ -52,7 +52,7 @@ def read_measured(path: Path) -> Measured:
 def _read_npz(path: Path) -> Measured:
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name]) for name in file.files}
+            arrays = {name: _double(file[name]) for name in file.files}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read as .npz: {error}. Is the file complete?") from error
     canonical = "convention_version" in arrays
@@ -65,7 +65,7 @@ def _read_npz(path: Path) -> Measured:
         degrees = np.pi / 180
     ctf = None
     if "defocus_u" in arrays:
-        ctf = {name: arrays[key].astype(float) for name, key in names.items() if key in arrays}
+        ctf = {name: arrays[key] for name, key in names.items() if key in arrays}
         ctf.setdefault("defocus_v", ctf["defocus_u"])
         for name in {"defocus_angle", "phase_shift"} & set(ctf):
             ctf[name] = ctf[name] * degrees
@@ -76,10 +76,14 @@ def _read_npz(path: Path) -> Measured:
     count = len(rotation) if rotation is not None else len(arrays["defocus_u"])
     return Measured(
         count=count,
-        rotation=None if rotation is None else rotation.astype(np.float64),
-        shift=None if shift is None else shift.astype(np.float64),
+        rotation=None if rotation is None else rotation,
+        shift=None if shift is None else shift,
         ctf=ctf,
     )
+
+
+def _double(values: NDArray[Any]) -> NDArray[Any]:
+    return values.astype(np.float64) if values.dtype.kind == "f" else values
 
 
 def _shift_of_fraction(arrays: Mapping[str, NDArray[Any]], path: Path) -> NDArray[np.float64] | None:

@@ -24,6 +24,9 @@ MOLMAP_WIDTH = 1 / (pi * 2**0.5)
 RESIDUE = "Res"
 """Element name of a pseudo-residue: one Gaussian with the mass of a mean amino acid (C5 N1.4 O1.5)."""
 
+PIXELS_TO_SPARE = 2
+"""Between the blurred structure and the edge of the box."""
+
 _SPREAD_AT_ONCE = 20_000
 
 
@@ -52,8 +55,9 @@ def electron_form_factor(element: str) -> FormFactor:
     """
     if element == RESIDUE:
         return FormFactor((18.6,), (8 * pi**2 * 1.8**2,))
-    coefficients = gemmi.Element(element).c4322
-    if coefficients is None or not any(coefficients.a):
+    known = gemmi.Element(element)
+    coefficients = known.c4322
+    if coefficients is None or known.atomic_number == 0:
         raise InputError(
             f'Scattering: no electron form factor for element "{element}"; wanted a neutral atom of the '
             "periodic table up to Cf. Check the element column of the structure file."
@@ -63,7 +67,13 @@ def electron_form_factor(element: str) -> FormFactor:
 
 def atomic_number_form_factor(element: str) -> FormFactor:
     """A point of the atomic number's weight, which is what ChimeraX's ``molmap`` takes for an atom."""
-    return FormFactor((float(gemmi.Element(element).atomic_number),), (0.0,))
+    number = gemmi.Element(element).atomic_number
+    if number == 0:
+        raise InputError(
+            f'Scattering: found the element "{element}"; wanted one of the periodic table. Check the element '
+            "column of the structure file."
+        )
+    return FormFactor((float(number),), (0.0,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +162,7 @@ class AtomicDensity(AbstractVolume):
     def require_room(self, box: int, pixel_size: float) -> None:
         """Raise where an atom would leave the box at some orientation."""
         side = box * pixel_size
-        margin = 2 * self.width + 2 * pixel_size
+        margin = 2 * self.width + PIXELS_TO_SPARE * pixel_size
         if self.reach + margin > side / 2:
             smallest = int(np.ceil(2 * (self.reach + margin) / pixel_size / 8) * 8)
             raise InputError(
@@ -160,6 +170,11 @@ class AtomicDensity(AbstractVolume):
                 f"pixels of {pixel_size:g} Å reaches {side / 2:.0f} Å; wanted {margin:.0f} Å to spare. "
                 f"Take box {smallest}, or a larger pixel size."
             )
+
+
+def blur_margin(resolution: float) -> float:
+    """How far in Å the blur of a resolution reaches beyond an atom: two standard deviations."""
+    return 2 * MOLMAP_WIDTH * resolution
 
 
 def _point_transform(

@@ -14,14 +14,14 @@ from trimorph.core.voxel_grid import VoxelGrid
 from trimorph.data.ensemble import Ensemble, StructureStates
 from trimorph.data.mrc import Map, read_map
 from trimorph.data.recipes import RecipeSource, recipe_states
-from trimorph.data.scattering import AtomicDensity
+from trimorph.data.scattering import PIXELS_TO_SPARE, AtomicDensity, blur_margin
 from trimorph.data.simulation_settings import SimulationSettings
 from trimorph.data.structure import read_structure
 
 _MAPS = (".mrc", ".map", ".ccp4", ".rec")
 _STRUCTURES = (".pdb", ".ent", ".cif", ".mmcif")
 
-_DEFAULT_BOX, _FILLED = 64, 2 / 3
+_DEFAULT_BOX, _FILLED = 64, 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +97,7 @@ def _frames(paths: list[Path], settings: SimulationSettings) -> StructureStates:
 
 def _structure_scene(states: StructureStates, source: str, settings: SimulationSettings) -> Scene:
     box = settings.box or _DEFAULT_BOX
-    fitting = np.ceil(4 * 2 * states.reach / (_FILLED * box)) / 4
-    pixel_size = float(settings.pixel_size or fitting)
+    pixel_size = settings.pixel_size or _fitting_pixel_size(states.reach, box, settings.resolution)
     resolution = settings.resolution or 2 * pixel_size
     ensemble = states.ensemble(resolution)
     for volume in ensemble.volumes:
@@ -113,6 +112,13 @@ def _structure_scene(states: StructureStates, source: str, settings: SimulationS
         diameter=2 * states.reach,
         source=source,
     )
+
+
+def _fitting_pixel_size(reach: float, box: int, resolution: float | None) -> float:
+    """Smallest multiple of 0.25 Å at which atoms within ``reach`` fill the box no more than they may."""
+    blur = reach if resolution is None else reach + blur_margin(resolution)
+    pixels = 0.5 * box - PIXELS_TO_SPARE - (blur_margin(2.0) if resolution is None else 0.0)
+    return float(np.ceil(4 * max(reach / (0.5 * _FILLED * box), blur / max(pixels, 1.0))) / 4)
 
 
 def _map_scene(paths: list[Path], settings: SimulationSettings) -> Scene:

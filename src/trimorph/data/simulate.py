@@ -24,7 +24,7 @@ from trimorph.data.ensemble import assign_states
 from trimorph.data.mrc import write_map
 from trimorph.data.noise_profile import NoiseProfile, read_noise_profile, white_noise
 from trimorph.data.scene import Scene, build_scene
-from trimorph.data.simulated_images import Levels, Progress, require_space, write_images
+from trimorph.data.simulated_images import Levels, Progress, write_images
 from trimorph.data.simulation_settings import SimulationSettings
 from trimorph.data.star import write_star
 from trimorph.data.tables import make_table
@@ -46,6 +46,10 @@ class Simulation:
     resolution: float | None
 
 
+_ROW_BYTES = 500
+"""Of one image in the star and truth files, at most."""
+
+
 def simulate(
     source: str | Path | Sequence[str | Path],
     output: str | Path,
@@ -64,12 +68,13 @@ def simulate(
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> made = simulate("compositional", folder / "few", count=10, box=32, pixel_size=8.0, voxels=True)
-    >>> paths.star.name, np.bincount(paths.truth.state).tolist()
+    >>> made.star.name, np.bincount(made.truth.state).tolist()
     ('few.star', [2, 3, 5])
     """
     settings = _settings(settings, changes)
     paths = _Paths.of(Path(output), settings)
     scene = build_scene(source, settings)
+    _make_folder(paths, scene, settings)
     generator = np.random.default_rng([settings.seed, 5])
     state = assign_states(scene.ensemble.weights, settings.count, generator)
     half = 1 + generator.permutation(settings.count) % 2
@@ -77,7 +82,6 @@ def simulate(
     profile = white_noise()
     if settings.noise_profile is not None:
         profile = read_noise_profile(Path(settings.noise_profile), pixel_size=scene.pixel_size)
-    paths.star.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
         stack, truth_file, star = (
             files.enter_context(atomic_path(path)) for path in (paths.stack, paths.truth_file, paths.star)
@@ -148,10 +152,27 @@ class _Paths:
         return paths
 
 
+def _make_folder(paths: _Paths, scene: Scene, settings: SimulationSettings) -> None:
+    """Make the output folder, and raise where its disk has too little room for what will be written."""
+    folder = paths.star.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"{folder}: cannot make this folder ({error.strerror}). Choose another output."
+        ) from error
+    voxels = settings.count * scene.box**2 + (len(scene.ensemble) * scene.box**3 if settings.states else 0)
+    needed, free = 4 * voxels + _ROW_BYTES * settings.count, shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            f"{folder}: found {free / 1e9:.1f} GB free on its disk; wanted {needed / 1e9:.1f} GB. "
+            "Make room, choose another output, or simulate fewer or smaller images."
+        )
+
+
 @contextmanager
 def _state_maps(folder: Path, scene: Scene) -> Iterator[None]:
     """Write the map of each state; the folder appears under its name when all else is written too."""
-    require_space(folder, len(scene.ensemble) * scene.box**3 * 4)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     temporary.chmod(0o755)
     try:
@@ -196,6 +217,7 @@ def _truth(
         snr_region=settings.snr_region,
         pixel_size=scene.pixel_size,
         box=scene.box,
+        diameter=scene.diameter,
         seed=settings.seed,
         quantity=scene.ensemble.quantity,
         source=scene.source,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from errno import ENOSPC
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +62,6 @@ def write_images(
     count, disk = len(state), FourierDisk(scene.box, scene.pixel_size)
     tell = progress or _silent
     total = (1 if snr is None else 2) * count
-    require_space(path, count * disk.box**2 * 4)
     region = np.ones((disk.box, disk.box), bool) if whole_box else _disk_region(scene)
     with _StackFile(path, count, disk) as stack:
         done, variance = 0, 0.0
@@ -86,17 +83,6 @@ def write_images(
             stack.write(rows, stack.read(rows) + _noise(rows, amplitude, seed))
             tell(count + int(rows[-1]) + 1, total)
     return Levels(variance, sigma)
-
-
-def require_space(path: Path, needed: int) -> None:
-    """Raise where the disk has not as many bytes left."""
-    free = shutil.disk_usage(path.parent).free
-    if needed > free:
-        raise OSError(
-            ENOSPC,
-            f"{path.parent}: found {free / 1e9:.1f} GB free; wanted {needed / 1e9:.1f} GB. "
-            "Make room, choose another folder, or simulate fewer or smaller images.",
-        )
 
 
 class _StackFile:

@@ -20,7 +20,7 @@ class SimulationSettings:
 
     pixel_size: float | None = None
     """Å; None: what keeps a map's side, else the smallest multiple of 0.25 Å at which the particle fills at
-    most two thirds of the box."""
+    most seven tenths of the box."""
 
     resolution: float | None = None
     """Å; atoms are blurred by a Gaussian of standard deviation 0.225 times it, as molmap does. None: two

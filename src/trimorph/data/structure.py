@@ -24,11 +24,11 @@ class Structure:
     """
 
     position: NDArray[np.float64]
-    element: NDArray[np.str_]
-    chain: NDArray[np.str_]
+    element: NDArray[Any]
+    chain: NDArray[Any]
     residue: NDArray[np.int64]
-    residue_name: NDArray[np.str_]
-    atom_name: NDArray[np.str_]
+    residue_name: NDArray[Any]
+    atom_name: NDArray[Any]
     b_factor: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -54,8 +54,8 @@ class Structure:
 def read_structure(path: str | Path, *, hydrogens: bool = False) -> tuple[Structure, ...]:
     """Read every model of a PDB or mmCIF file, plain or gzipped.
 
-    Of alternative locations the first is kept, and waters are left out. ``hydrogens`` keeps hydrogen atoms.
-    A file that cannot be read or has no atoms is an InputError.
+    Of the alternative locations in a residue the first is kept, and waters are left out. ``hydrogens``
+    keeps hydrogen atoms. A file that cannot be read or has no atoms is an InputError.
     """
     path = Path(path)
     if not path.is_file():
@@ -88,7 +88,7 @@ def same_atoms(models: tuple[Structure, ...]) -> bool:
 SELECTION = re.compile(r"([^:,\s]+)(?::(-?\d+)(?:-(-?\d+))?)?")
 
 
-def select_atoms(structure: Structure, selection: str, *, source: str = "structure") -> NDArray[np.bool_]:
+def select_atoms(structure: Structure, selection: str, *, source: str = "Structure") -> NDArray[np.bool_]:
     """Which atoms a selection names: ``CHAIN`` or ``CHAIN:FIRST-LAST``, several joined by commas.
 
     A chain name may hold wildcards: ``A*`` is every chain that starts with A, ``*:30-59`` those residues in
@@ -122,27 +122,52 @@ def select_atoms(structure: Structure, selection: str, *, source: str = "structu
 
 
 def _model(model: Any, *, hydrogens: bool) -> Structure:
-    rows = [
-        (*atom.pos.tolist(), atom.element.name, chain.name or "A", residue, atom.name, atom.b_iso)
-        for chain in model
-        for residue in chain.first_conformer()
-        if not residue.is_water()
-        for atom in residue.first_conformer()
-        if hydrogens or not atom.element.is_hydrogen
-    ]
+    rows = []
+    for chain in model:
+        conformer: dict[Any, str] = {}
+        for residue in chain:
+            if residue.is_water():
+                continue
+            polymer = _is_polymer(residue)
+            for atom in residue:
+                if atom.has_altloc() and conformer.setdefault(residue.seqid, atom.altloc) != atom.altloc:
+                    continue
+                element = _element(atom, polymer=polymer)
+                if hydrogens or element not in ("H", "D"):
+                    rows.append((*atom.pos.tolist(), element, chain.name or "A", residue, atom))
     if not rows:
-        return _structure([()] * 8)
+        return _structure([()] * 7)
     return _structure([*zip(*rows, strict=True)])
 
 
+def _is_polymer(residue: Any) -> bool:
+    names = {atom.name for atom in residue}
+    return {"N", "CA", "C"} <= names or {"C1'", "C4'"} <= names or {"C1*", "C4*"} <= names
+
+
+def _element(atom: Any, *, polymer: bool) -> str:
+    """Element of an atom; in protein and nucleic acid that of its name where the file's is out of place.
+
+    Without an element column, a name that is not aligned makes CA calcium and CB nothing.
+    """
+    element = str(atom.element.name)
+    if polymer and element not in _POLYMER_ELEMENTS:
+        letters = atom.name.lstrip("0123456789'\"*")
+        return letters[:1].upper()
+    return element
+
+
+_POLYMER_ELEMENTS = frozenset(("H", "D", "C", "N", "O", "P", "S", "Se"))
+
+
 def _structure(columns: list[tuple[Any, ...]]) -> Structure:
-    x, y, z, element, chain, residue, name, b_factor = columns
+    x, y, z, element, chain, residue, atom = columns
     return Structure(
         position=np.stack([np.asarray(axis, np.float64) for axis in (x, y, z)], -1),
         element=np.asarray(element, np.str_),
         chain=np.asarray(chain, np.str_),
         residue=np.asarray([item.seqid.num for item in residue], np.int64),
         residue_name=np.asarray([item.name for item in residue], np.str_),
-        atom_name=np.asarray(name, np.str_),
-        b_factor=np.asarray(b_factor, np.float64),
+        atom_name=np.asarray([item.name for item in atom], np.str_),
+        b_factor=np.asarray([item.b_iso for item in atom], np.float64),
     )

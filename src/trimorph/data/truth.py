@@ -20,7 +20,8 @@ _ARRAYS = (
 )  # fmt: skip
 _NUMBERS = {
     "noise_sigma": float, "signal_variance": float, "snr": float, "snr_region": str,
-    "pixel_size": float, "box": int, "seed": int, "quantity": str, "source": str, "renderer": str,
+    "pixel_size": float, "box": int, "diameter": float, "seed": int,
+    "quantity": str, "source": str, "renderer": str,
 }  # fmt: skip
 
 
@@ -31,17 +32,18 @@ class Truth:
     ``state`` (n,), ``coordinate`` (n,) the state's reaction coordinate (what it is: ``quantity``), ``label``
     (n,) the state's name, ``rotation`` (n, 3, 3), ``shift`` (n, 2) in Å, ``ctf`` with arrays (n,);
     ``noise_sigma`` of a pixel, ``noise_power`` per ring as in core/conventions, ``signal_variance`` of the
-    noise-free images over ``snr_region``, ``snr`` their ratio (infinite without noise).
+    noise-free images over ``snr_region``, ``snr`` their ratio (infinite without noise), ``diameter`` in Å that
+    of the particle.
     """
 
     state: NDArray[np.int64]
     coordinate: NDArray[np.float64]
-    label: NDArray[np.str_]
+    label: NDArray[Any]
     rotation: NDArray[np.float64]
     shift: NDArray[np.float64]
     ctf: CTF
     noise_power: NDArray[np.float64]
-    state_names: NDArray[np.str_]
+    state_names: NDArray[Any]
     state_coordinate: NDArray[np.float64]
     state_weights: NDArray[np.float64]
     noise_sigma: float
@@ -50,6 +52,7 @@ class Truth:
     snr_region: str
     pixel_size: float
     box: int
+    diameter: float
     seed: int
     quantity: str
     source: str
