@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,11 +17,7 @@ from trimorph.core.gridding import Gridding
 from trimorph.core.noise import NoiseModel
 from trimorph.core.rotations import random_rotations
 from trimorph.core.voxel_grid import VoxelGrid
-
-
-@dataclass
-class Halves:
-    half: np.ndarray | None
+from trimorph.data.tables import ParticleTable, make_table
 
 
 @dataclass
@@ -32,7 +29,7 @@ class ImagesInMemory:
     rotation: torch.Tensor
     ctf: CTF
     noise: NoiseModel
-    table: Halves = field(default_factory=lambda: Halves(None))
+    table: ParticleTable
     shift: torch.Tensor | None = None
 
     @property
@@ -84,7 +81,7 @@ def simulate_images(
     rotation = random_rotations(count, generator=generator).float()
     defocus = 8000 + 15000 * torch.rand(count, generator=generator)
     ctf = CTF(defocus_u=defocus, defocus_v=defocus - 300, defocus_angle=0.4)
-    volume = VoxelGrid(density[None], pixel_size, Gridding(6))
+    volume = VoxelGrid(density[None], pixel_size, Gridding(4))
     image = torch.cat(
         [
             volume.project(rotation[i : i + 100], disk) * ctf[torch.arange(i, min(i + 100, count))](disk)
@@ -99,4 +96,5 @@ def simulate_images(
         noise = torch.randn(count, disk.box, disk.box, generator=generator) * sigma
         image = image + disk.transform(noise)
         power = power * disk.box**2 * sigma**2
-    return ImagesInMemory(disk, image, rotation, ctf, NoiseModel(power))
+    table = make_table(Path("images.mrcs"), count, pixel_size=pixel_size, box=disk.box)
+    return ImagesInMemory(disk, image, rotation, ctf, NoiseModel(power), table)

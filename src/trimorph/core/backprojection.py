@@ -110,7 +110,8 @@ class BackProjector:
         axis = torch.arange(-reach, reach + 1, device=folded.device)
         last = axis[reach:] ** 2
         radius = ((axis[:, None, None] ** 2 + axis[:, None] ** 2 + last).sqrt()) / OVERSAMPLING
-        folded = folded[:, middle, middle, : reach + 1] * (radius < min(self.radius + 0.5, self.box / 2))
+        kept = radius < min(self.radius + 0.5 * self.gridding.width, self.box / 2)
+        folded = folded[:, middle, middle, : reach + 1] * kept
         grid = folded.new_zeros(3, size, size, size // 2 + 1)
         grid[:, (axis % size)[:, None], axis % size, : reach + 1] = folded
         return FourierSums(torch.complex(grid[0], grid[1]), grid[2])

@@ -58,7 +58,7 @@ def solve_density(
     target = _crop(torch.fft.irfftn(sums.numerator)) / taper
     spread = torch.fft.fftshift(torch.fft.irfftn(sums.weight.to(sums.numerator.dtype)))
     spread = spread / _cube(_taper(gridding, 2 * sums.box, inverse.device, grid=len(sums.weight)))
-    normal = (torch.fft.rfftn(torch.fft.ifftshift(spread)).real + prior) * (floor > 0)
+    normal = torch.fft.rfftn(torch.fft.ifftshift(spread)).real + prior * (floor > 0)
     density = _crop(torch.fft.irfftn(sums.numerator * inverse)) / taper
     residual = target - _apply(normal, density)
     search, power = torch.zeros_like(density), 0.0

@@ -159,7 +159,7 @@ def _finish(
     projectors: list[BackProjector], *, stack: Images, mask: Density | None, sets: NDArray[np.int64]
 ) -> Reconstruction:
     """Solve the halves, then the whole under the prior that their FSC gives, without and with a mask."""
-    corners = spherical_mask(stack.box, radius=stack.box / 2 - 3, edge=3)
+    corners = spherical_mask(stack.box, radius=stack.box / 2 - 3, edge=3.0)
     first, second = (projector.solve().cpu().numpy() * corners for projector in projectors)
     curves = shell_correlation(first, second, pixel_size=stack.pixel_size)
     whole = projectors[0] + projectors[1]
