@@ -45,5 +45,5 @@ def cluster_accuracy(z: Float[ndarray, "n d"], label: Int[ndarray, " n"], *, see
 
 def mean_fsc(density: Float[ndarray, "v d d d"], truth: Float[ndarray, "v d d d"]) -> float:
     """FSC of pairs of maps averaged over shells 1 to d / 2 - 1 and over the pairs, without a mask."""
-    curves = fourier_shell_correlation(torch.as_tensor(density), torch.as_tensor(truth))
+    curves = fourier_shell_correlation(torch.tensor(density), torch.tensor(truth))
     return float(curves[:, 1 : density.shape[-1] // 2].mean())
