@@ -8,6 +8,7 @@ from torch import Tensor
 
 from trimorph.core.errors import InputError
 from trimorph.core.gridding import Gridding
+from trimorph.core.voxel_grid import VoxelGrid
 
 
 def _points(count: int, reach: float, seed: int = 0) -> Tensor:
@@ -56,6 +57,27 @@ def test_kernel_vanishes_at_the_edge_of_its_footprint() -> None:
         assert bool(((place - point[..., None]).abs() <= width / 2 + 1e-5).all())
         assert bool((weight >= 0).all())
         assert bool((weight <= 1 + 1e-6).all())
+
+
+def test_slope_at_grid_points_is_that_of_the_fourier_sum() -> None:
+    """Grid points lie on the edge of the kernel, where its square root ends; poses are learned through it."""
+    box = 12
+    values = torch.randn(1, box, box, box, generator=torch.Generator().manual_seed(0))
+    volume = VoxelGrid(values, 1.0, Gridding(6))
+    margin = 6 // 2 + 1
+    origin = (2 * box + 2 * margin) // 2
+    assert volume.transform.shape[-1] // 2 == origin
+    point = torch.tensor([[[0.0, 0.0, 0.0], [2.0, -3.0, 1.0]]], requires_grad=True)
+    found = Gridding(6).interpolate(volume.transform, point)
+    (slope,) = torch.autograd.grad(found.imag.sum(), point)
+
+    x = torch.arange(box) - box // 2
+    grid = torch.stack(torch.meshgrid(x, x, x, indexing="ij")[::-1], dim=-1).double()
+    exact = point.detach().double().requires_grad_()
+    phase = -2 * torch.pi * torch.einsum("pi,zyxi->pzyx", exact[0] / (2 * box), grid)
+    total = (torch.sin(phase) * values[0].double()).sum()
+    (expected,) = torch.autograd.grad(total, exact)
+    torch.testing.assert_close(slope.double(), expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
 
 
 def test_taper_is_the_transform_of_the_kernel() -> None:

@@ -42,7 +42,8 @@ class Gridding:
         first = torch.ceil(point - self.width / 2)
         offset = torch.arange(self.width, device=point.device, dtype=point.dtype)
         distance = (first - point)[..., None] + offset
-        root = (1 - (2 * distance / self.width) ** 2).clamp_min(0).sqrt()
+        # not 0: the square root has no derivative there, and grid points lie on the kernel's very edge
+        root = (1 - (2 * distance / self.width) ** 2).clamp_min(1e-12).sqrt()
         return first.long(), torch.special.i0e(self.beta * root) * torch.exp(self.beta * (root - 1))
 
     def taper(self, box: int, *, device: torch.device | None = None) -> Float[Tensor, " box"]:
