@@ -31,7 +31,7 @@ class TrainingSettings:
     checkpoint_every: int = 10
     """Epochs between the checkpoints and latents that are kept; those of the last epoch always are."""
     checkpoint_minutes: float = 10.0
-    """Minutes between checkpoints for a run that is cut short; there is also one after every epoch."""
+    """Minutes between checkpoints for a run that is cut short; there is also one after every longer epoch."""
     metrics_every: int = 50
     """Steps between lines in metrics.jsonl."""
     threads: int = 0

@@ -33,6 +33,10 @@ from trimorph.training.state import deal_state, gather_state
 from trimorph.training.tally import Tally
 
 
+EPOCH_SECONDS = 5.0
+"""Epochs that follow the last checkpoint within this time do without one of their own."""
+
+
 class Trainer:
     """Fits a method to images and leaves checkpoints, latents, metrics and a log in a folder.
 
@@ -208,7 +212,9 @@ class Trainer:
             )
             if latents is not None:
                 latents.save(self.folder / "latents" / f"{done:04d}.npz")
-        self._save(keep=keep)
+        waited = monotonic() - self.saved_at > min(60 * self.settings.checkpoint_minutes, EPOCH_SECONDS)
+        if keep or self.processes.share(waited):
+            self._save(keep=keep)
 
     def _save(self, *, keep: bool) -> Path:
         epoch, step = divmod(self.step, self.plan.steps)
