@@ -32,8 +32,8 @@ class Truth:
     ``state`` (n,), ``coordinate`` (n,) the state's reaction coordinate (what it is: ``quantity``), ``label``
     (n,) the state's name, ``rotation`` (n, 3, 3), ``shift`` (n, 2) in Å, ``ctf`` with arrays (n,);
     ``noise_sigma`` of a pixel, ``noise_power`` per ring as in core/conventions, ``signal_variance`` of the
-    noise-free images over ``snr_region``, ``snr`` their ratio (infinite without noise), ``diameter`` in Å that
-    of the particle.
+    noise-free images over ``snr_region``, ``snr`` their ratio (infinite without noise), ``diameter`` of the
+    particle in Å.
     """
 
     state: NDArray[np.int64]
