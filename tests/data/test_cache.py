@@ -15,6 +15,7 @@ import torch
 from made_stacks import made_table, noise
 
 from trimorph.core.errors import InputError
+from trimorph.data import cache
 from trimorph.data.particles import ParticleStack
 from trimorph.data.prefetch import map_ahead
 
@@ -48,6 +49,20 @@ def test_prepared_is_what_is_read(tmp_path, precision, tolerance, options):
     assert torch.equal(memory[order].image, file[order].image)
     (written,) = (tmp_path / "cache").iterdir()
     assert written.stat().st_size == 70 * len(plain.disk) * 2 * (2 if precision == "float16" else 4)
+
+
+def test_rows_announced_to_the_disk_are_the_same(tmp_path, monkeypatch):
+    stack = stack_of(tmp_path)
+    stack.prepare(tmp_path, ram_limit=0)
+    monkeypatch.setattr(cache, "available_memory", lambda: 0)
+    large = ParticleStack(stack.table)
+    large.prepare(tmp_path, ram_limit=0)
+    assert large._cache.announced
+    assert not stack._cache.announced
+    order = np.random.default_rng(0).permutation(70)
+    assert torch.equal(large[order].image, stack[order].image)
+    limit = stack.disk.limit(radius=3.0)
+    assert torch.equal(large.transforms(order, limit=limit), stack.transforms(order, limit=limit))
 
 
 def test_file_is_used_again_only_for_the_same_images(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from trimorph.data.cache import (
     cache_in_file,
     cache_in_memory,
     open_cache,
+    pack,
 )
 from trimorph.data.prefetch import map_ahead
 from trimorph.data.preparer import ImagePreparer, Wanted
@@ -35,7 +36,7 @@ Rows = int | slice | Sequence[Any] | NDArray[Any] | Tensor
 """Which images: a number, a range, a list or array of numbers, or one boolean an image."""
 _FLAT = CTF(defocus_u=0.0, defocus_v=0.0, spherical_aberration=0.0, amplitude_contrast=1.0)
 """A transfer of 1 at every frequency."""
-_BLOCK_PIXELS = 2**20
+_BLOCK_PIXELS = 2**21
 """Pixels that one thread reads and prepares at a time."""
 
 
@@ -162,9 +163,11 @@ class ParticleStack:
             "scale": self._preparer.noise_amplitude,
             "precision": precision,
         }
+        packing = partial(pack, scale=shape["scale"], precision=precision)
+        blocks = self._blocks(packing, progress)
         needed = cache_bytes(len(self), len(self.disk), precision)
         if needed <= limit:
-            self._cache = cache_in_memory(self._blocks(progress), **shape)
+            self._cache = cache_in_memory(blocks, **shape)
             return
         if folder is None:
             raise InputError(
@@ -177,18 +180,27 @@ class ParticleStack:
         if path.exists():
             self._cache = open_cache(path, **shape)
         else:
-            self._cache = cache_in_file(path, self._blocks(progress), **shape)
+            self._cache = cache_in_file(path, blocks, **shape)
 
-    def _blocks(self, progress: Callable[[int, int], None] | None) -> Generator[Complex[Tensor, "b n"]]:
-        """All transforms in order; as many threads as torch has work on a block each."""
+    def _blocks(
+        self,
+        packing: Callable[[Complex[Tensor, "b n"]], Float[Tensor, "b n 2"]],
+        progress: Callable[[int, int], None] | None,
+    ) -> Generator[Float[Tensor, "b n 2"]]:
+        """All transforms in order, packed; as many threads as torch has work on a block each."""
         threads = torch.get_num_threads()
         block = max(1, _BLOCK_PIXELS // int(self.table.box.max()) ** 2)
         rows = np.split(np.arange(len(self)), range(block, len(self), block))
         done = 0
         torch.set_num_threads(1)  # what new threads start with
         try:
-            prepared = map_ahead(self._preparer.transforms, rows, workers=threads, depth=2 * threads)
-            for values in prepared:
+            work = map_ahead(
+                lambda some: packing(self._preparer.transforms(some)),
+                rows,
+                workers=threads,
+                depth=2 * threads,
+            )
+            for values in work:
                 yield values
                 done += len(values)
                 if progress is not None:

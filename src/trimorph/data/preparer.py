@@ -23,7 +23,7 @@ from trimorph.data.target import target_grid
 
 INNER, OUTER = 0.85, 0.99
 """Where the window begins to fall, and where it is zero, as fractions of the image's side."""
-_CHUNK_PIXELS = 2**17
+_CHUNK_PIXELS = 2**18
 """Pixels that are worked on at once: their arrays stay in the processor's cache."""
 
 
@@ -66,15 +66,18 @@ class ImagePreparer:
 
         Errors: InputError naming the image that cannot be normalised.
         """
-        prepared = torch.empty(len(rows), len(self.disk), dtype=torch.complex64)
+        parts, order = [], []
         for places, preparation in self._by_grid(rows):
-            chunk = max(1, _CHUNK_PIXELS // preparation.box**2)
-            for some in np.split(places, range(chunk, len(places), chunk)):
+            order.append(places)
+            for some in self._chunks(places, preparation):
                 image, shift = self._read(rows[some])
                 values, deviation = preparation(image, shift)
                 self._check(rows[some], image, deviation)
-                prepared[torch.from_numpy(some)] = values
-        return prepared
+                parts.append(values)
+        values = torch.cat(parts)
+        if len(order) == 1:
+            return values
+        return values[torch.from_numpy(np.argsort(np.concatenate(order)))]
 
     def images(self, rows: NDArray[np.int64]) -> list[Float[Tensor, "h w"]]:
         """Images as they are stored, with protein bright and the background normalised."""
@@ -117,8 +120,7 @@ class ImagePreparer:
     def _mean_power(self, rows: NDArray[np.int64]) -> Float[Tensor, " s"]:
         total = torch.zeros(int(self.disk.shell[-1]) + 1)
         for places, preparation in self._by_grid(rows):
-            chunk = max(1, _CHUNK_PIXELS // preparation.box**2)
-            for some in np.split(places, range(chunk, len(places), chunk)):
+            for some in self._chunks(places, preparation):
                 image, shift = self._read(rows[some])
                 normalised, deviation = preparation.normalise(image, shift)
                 self._check(rows[some], image, deviation)
@@ -132,6 +134,10 @@ class ImagePreparer:
         if bool((sign != 1).any()):
             image *= sign[:, None, None]
         return image, self._shift[index]
+
+    def _chunks(self, places: NDArray[np.int64], preparation: Preparation) -> list[NDArray[np.int64]]:
+        chunk = max(1, _CHUNK_PIXELS // preparation.box**2)
+        return np.split(places, range(chunk, len(places), chunk))
 
     def _by_grid(self, rows: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], Preparation]]:
         """Places in ``rows`` of the images that share a source grid."""

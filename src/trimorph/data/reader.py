@@ -59,7 +59,7 @@ class ImageReader:
         with self._lock:
             pixels = self._maps.pop(stack, None)
             if pixels is None:
-                pixels = self._stacks[stack].memmap()
+                pixels = np.asarray(self._stacks[stack].memmap())
                 if len(self._maps) >= _OPEN_AT_ONCE:
                     self._maps.popitem(last=False)
             self._maps[stack] = pixels

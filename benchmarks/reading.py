@@ -1,0 +1,103 @@
+"""How fast images are read, prepared and served: python benchmarks/reading.py [--count 40000] [--threads 2].
+
+Writes stacks of noise to a temporary folder and prints a table. Reading is from the page cache, as it is
+when a stack was just copied or fits into memory; a disk or network that is slower than that is the limit
+itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from trimorph.core.ctf import CTF
+from trimorph.data.mrc import stack_writer
+from trimorph.data.particles import ParticleStack
+from trimorph.data.tables import ParticleTable, make_table
+
+BATCH = 256
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=40000, help="images of 64 pixels; fewer of larger ones")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"{_processor()}, {options.threads} threads, torch {torch.__version__}\n")
+    print("| images | step | images/s |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for box, target, size in [(64, 64, None), (128, 128, None), (128, 64, None), (128, None, 3.1)]:
+            count = options.count * 64**2 // box**2
+            table = _noise(Path(folder) / f"{box}.mrcs", count, box)
+            name = f"{count} of {box} px" + ("" if target == box else f" to {target or 'pixels of 3.1 Å'}")
+            _one(table, name, Path(folder), box=target, pixel_size=size)
+
+
+def _one(table: ParticleTable, name: str, folder: Path, *, box: int | None, pixel_size: float | None) -> None:
+    count = len(table)
+    options = {"box": box, "pixel_size": pixel_size}
+    memory, file = ParticleStack(table, **options), ParticleStack(table, **options)
+    _say(name, "read and prepare to memory", count, lambda: memory.prepare(ram_limit=10**12))
+    _say(name, "read and prepare to a file", count, lambda: file.prepare(folder, ram_limit=0))
+    order = np.random.default_rng(0).permutation(count)
+    half = memory.disk.limit(radius=memory.box / 4)
+    rates = {}
+    for what, limit in (("all frequencies", None), ("half the frequencies", half)):
+        for where, stack in (("memory", memory), ("file", file)):
+            step = f"batches of {BATCH}, {what}, from {where}"
+            rates[where] = _say(
+                name, step, count, lambda s=stack, m=limit: _run(s.batches(order, BATCH, limit=m)), repeat=3
+            )
+        print(f"| {name} | time from file / time from memory | {rates['memory'] / rates['file']:.2f} |")
+
+
+def _run(batches: object) -> None:
+    for _ in batches:
+        pass
+
+
+def _say(name: str, step: str, count: int, work: Callable[[], None], *, repeat: int = 1) -> float:
+    best = float("inf")
+    for _ in range(repeat):
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    print(f"| {name} | {step} | {count / best:,.0f} |", flush=True)
+    return count / best
+
+
+def _noise(path: Path, count: int, box: int) -> ParticleTable:
+    generator = np.random.default_rng(0)
+    if not path.exists():
+        with stack_writer(path, count=count, box=box, pixel_size=1.5) as writer:
+            for start in range(0, count, 1000):
+                some = min(1000, count - start)
+                writer.write(generator.standard_normal((some, box, box), dtype=np.float32))
+    ctf = CTF(defocus_u=generator.uniform(8e3, 2e4, count), defocus_v=generator.uniform(8e3, 2e4, count))
+    return make_table(
+        path,
+        count,
+        pixel_size=1.5,
+        box=box,
+        rotation=np.broadcast_to(np.eye(3), (count, 3, 3)).copy(),
+        shift=generator.normal(size=(count, 2)) * 3,
+        ctf=ctf,
+    )
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    names = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(": ")[1] for line in names if line.startswith("model name")), platform.machine())
+
+
+if __name__ == "__main__":
+    main()
