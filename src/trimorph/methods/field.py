@@ -45,8 +45,9 @@ class FieldSettings:
     """Residual layers of the decoder (the paper: 3 to 10)."""
     encoding: Encoding = "gaussian"
     """Positional encoding of frequencies."""
-    encoding_sigma: float = 0.5
-    """Spread of the gaussian encoding; 0.5 as in cryoDRGN."""
+    encoding_sigma: float = 1.5
+    """Spread of the gaussian encoding: it resolves distances up to about 0.08 sigma boxes from the centre, so
+    1.5 suits a particle that fills half the box (cryoDRGN: 0.5)."""
     encoder: Literal["pixels", "none"] = "pixels"
     """What gives the latents: a network that sees the image, or none (a table with one latent a particle)."""
     encoder_width: int = 256
@@ -59,7 +60,7 @@ class FieldSettings:
     """Learning rate of the table of latents (encoder none)."""
     beta: float | None = None
     """Weight of the divergence to the prior; 1 / latent_dim by default."""
-    beta_warm_up: float = 0.0
+    beta_warm_up: float = 0.5
     """Fraction of training over which beta rises from zero."""
     from_mean: bool = True
     """Start from the back-projected map and learn what differs from it."""
@@ -210,14 +211,14 @@ class FieldDecoder(nn.Module):
 
 
 def field_stages(settings: FieldSettings, *, nyquist: float) -> tuple[Stage, ...]:
-    """The plan: resolution limits at 3, 1.6 and 1 times Nyquist over 20, 30 and 50 % of the epochs.
+    """The plan: resolution limits at 3, 1.6 and 1 times Nyquist over 40, 30 and 30 % of the epochs.
 
     Where the start of pose refinement falls inside a stage, that stage is cut in two.
 
     >>> [(s.epochs, s.resolution) for s in field_stages(FieldSettings(epochs=10), nyquist=6.0)]
-    [(2, 18.0), (3, 9.6), (5, None)]
+    [(4, 18.0), (3, 9.6), (3, None)]
     """
-    limits = [("coarse", 0.2, 3.0), ("middle", 0.5, 1.6), ("fine", 1.0, None)]
+    limits = [("coarse", 0.4, 3.0), ("middle", 0.7, 1.6), ("fine", 1.0, None)]
     plan = limits if settings.coarse_to_fine else limits[-1:]
     rates = {"network": settings.learning_rate}
     if settings.encoder == "none" and settings.latent_dim:

@@ -21,6 +21,7 @@ from trimorph.training.images import Images
 from trimorph.training.interrupt import Interrupted, Request, stop_requests
 from trimorph.training.lagged import Lagged
 from trimorph.training.latents import ENCODE_BATCH, encode_all
+from trimorph.training.memory import keep_freed_memory
 from trimorph.training.observer import LogFile, Observer, Silent
 from trimorph.training.optimisers import Optimisers, row_parameter_names
 from trimorph.training.plan import Plan
@@ -61,6 +62,7 @@ class Trainer:
         self.stamp = dict(stamp or {})
         if settings.threads:
             torch.set_num_threads(settings.threads)
+        keep_freed_memory()
         for rows in method.particle_rows():
             rows.shard(self.processes.rank, self.processes.world)
         self.method = method.to(self.processes.device).train()
