@@ -75,6 +75,11 @@ def test_states_are_assigned_in_proportion(count: int) -> None:
     assert np.abs(number - count * np.array([0.2, 0.3, 0.5])).max() < 1
 
 
+def test_few_images_are_spread_over_many_states() -> None:
+    states = np.sort(assign_states(np.ones(50), 10, np.random.default_rng(0)))
+    assert (np.diff(states) == 5).all()
+
+
 def test_compositional_subsets() -> None:
     states = recipe_states("compositional", RecipeSource())
     assert [len(item) for item in states.structures] == [200, 400, 600]

@@ -73,16 +73,16 @@ class StructureStates:
 def assign_states(
     weights: NDArray[np.float64], count: int, generator: np.random.Generator
 ) -> NDArray[np.int64]:
-    """State of each of ``count`` images: numbers as near to the weights as whole images allow, order random.
+    """State of each of ``count`` images: numbers within one of the weights' shares, order random.
+
+    Where there are fewer images than states, those that get one are spread evenly.
 
     >>> states = assign_states(np.array([10.0, 15.0, 25.0]), 50, np.random.default_rng(0))
     >>> np.bincount(states).tolist()
     [10, 15, 25]
     """
-    share = weights / weights.sum() * count
-    number = np.floor(share).astype(np.int64)
-    remainder = np.argsort(-(share - number), kind="stable")[: count - int(number.sum())]
-    number[remainder] += 1
+    share = np.concatenate([[0.0], np.cumsum(weights)]) / weights.sum() * count
+    number = np.diff(np.floor(share + 0.5 + 1e-9).astype(np.int64))
     return generator.permutation(np.repeat(np.arange(len(weights)), number))
 
 

@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 EXACT = Gridding(width=6)
 """Kernel of the slices of maps: 9e-6 from the exact Fourier sum."""
 
-_PIXELS_AT_ONCE = 100_000
+_PIXELS_AT_ONCE = 20_000
 _ATOM_PHASES_AT_ONCE = 6_000_000
 _IMAGES_AT_ONCE = 512
 
