@@ -33,7 +33,6 @@ from trimorph.training.settings import TrainingSettings
 from trimorph.training.state import deal_state, gather_state
 from trimorph.training.tally import Tally
 
-
 EPOCH_SECONDS = 5.0
 """Epochs that follow the last checkpoint within this time do without one of their own."""
 
