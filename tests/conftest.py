@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+import tyro  # noqa: F401  a doctest run before its import leaves in builtins._ what it stumbles over
 
 SHARED = Path(os.environ.get("TRIMORPH_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
 

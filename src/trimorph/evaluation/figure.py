@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -10,6 +11,9 @@ from numpy import ndarray
 
 from trimorph.data.atomic import atomic_path
 from trimorph.evaluation.recovery import latent_correlation, principal_components
+
+if TYPE_CHECKING:
+    from matplotlib.figure import SubFigure
 
 
 def draw_recovery(
@@ -31,7 +35,7 @@ def draw_recovery(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 7.6), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.05])
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.05])[:, 0]
     scatter, trend = top.subplots(1, 2)
     components = principal_components(z)
     columns = [np.abs(np.corrcoef(column, coordinate)[0, 1]) for column in components.T[:2]]
@@ -52,12 +56,8 @@ def draw_recovery(
 
 
 def _draw_rows(
-    figure: object, rows: dict[str, Float[ndarray, "m d d d"]], names: list[str], pixel_size: float
+    figure: SubFigure, rows: dict[str, Float[ndarray, "m d d d"]], names: list[str], pixel_size: float
 ) -> None:
-    from matplotlib.figure import SubFigure
-
-    if not isinstance(figure, SubFigure):
-        raise TypeError("the rows of maps are drawn into a subfigure")
     axes = figure.subplots(len(rows), len(names), squeeze=False)
     for line, (label, maps) in zip(axes, rows.items(), strict=True):
         views = maps.sum(axis=2)
