@@ -5,7 +5,7 @@ Everything that the command line does is one call here; names are imported when 
 >>> import trimorph
 >>> ctf = trimorph.CTF(defocus_u=15000.0, defocus_v=14500.0)(trimorph.FourierDisk(64, 1.5))
 >>> tuple(ctf.shape)
-(1, 3197)
+(1, 1634)
 """
 
 from importlib import import_module

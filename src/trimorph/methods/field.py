@@ -215,8 +215,8 @@ def field_stages(settings: FieldSettings, *, nyquist: float) -> tuple[Stage, ...
 
     Where the start of pose refinement falls inside a stage, that stage is cut in two.
 
-    >>> [(s.epochs, s.resolution) for s in field_stages(FieldSettings(epochs=10), nyquist=6.0)]
-    [(4, 18.0), (3, 9.6), (3, None)]
+    >>> [(s.epochs, s.resolution) for s in field_stages(FieldSettings(epochs=10), nyquist=5.0)]
+    [(4, 15.0), (3, 8.0), (3, None)]
     """
     limits = [("coarse", 0.4, 3.0), ("middle", 0.7, 1.6), ("fine", 1.0, None)]
     plan = limits if settings.coarse_to_fine else limits[-1:]
