@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
 
@@ -15,11 +16,14 @@ class TrainingDisplay:
     """An observer for a console; a context manager, as a bar must be taken away at the end."""
 
     def __init__(self) -> None:
-        self.console = Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=True)
+        first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts, one speaks
+        self.console = Console(
+            file=sys.stdout, highlight=False, markup=False, soft_wrap=True, quiet=not first
+        )
         self.bar: Progress | None = None
         self.task: TaskID | None = None
         self.images: TaskID | None = None
-        if self.console.is_terminal:
+        if self.console.is_terminal and first:
             self.bar = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),

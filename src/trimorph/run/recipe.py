@@ -25,7 +25,7 @@ FREE_TO_CHANGE = {
     "training.metrics_every",
     "training.threads",
 }
-"""Keys that may differ when a run goes on: they do not change what is learned."""
+"""Keys that may differ when a run goes on: they change nothing but rounding."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ class TrainingSettings:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the networks; auto: bfloat16 on CUDA, and on a CPU where it is measured to be faster."""
     compile: bool = False
-    """Compile the model with torch.compile: a slow start, then faster steps."""
+    """Compile the networks with torch.compile: a slow start, then faster steps on some machines."""
     warm_up: float = 0.02
     """Fraction of the steps over which learning rates rise from zero."""
     final_learning_rate: float = 0.05

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from trimorph.core.batch import Batch
 from trimorph.methods.base import Method, Problem, Stage
+from trimorph.methods.networks import ResidualMLP
 from trimorph.training.checkpoint import load_checkpoint, problem_to_state, save_checkpoint
 from trimorph.training.guard import NonFiniteGuard
 from trimorph.training.images import Images
@@ -66,7 +67,9 @@ class Trainer:
             rows.shard(self.processes.rank, self.processes.world)
         self.method = method.to(self.processes.device).train()
         if settings.compile:
-            self.method.compile()
+            for module in method.modules():
+                if isinstance(module, ResidualMLP):
+                    module.compile()
         self.model: nn.Module = self.method
         self.disk = method.disk.to(self.processes.device)
         self.sampler = Sampler(
@@ -123,10 +126,9 @@ class Trainer:
         rows = row_parameter_names(self.method)
         learned = [n for n, p in self.method.named_parameters() if p.requires_grad and n not in rows]
         if self.processes.world > 1 and learned:
-            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self.method, list(rows))
-            self.model = DistributedDataParallel(
-                self.method, broadcast_buffers=False, find_unused_parameters=True
-            )
+            apart = [*rows, *(name for name, _ in self.method.named_buffers())]
+            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self.method, apart)
+            self.model = DistributedDataParallel(self.method, find_unused_parameters=True)
         else:
             self.model = self.method
         disk = self.disk.limit(resolution=stage.resolution)
