@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from trimorph.reconstruction.from_file import compare_maps
     from trimorph.reconstruction.reconstruct import reconstruct
     from trimorph.run.cryodrgn import load_cryodrgn
+    from trimorph.run.export_latents import write_latents
     from trimorph.run.recipe import Recipe
     from trimorph.run.run import Run
     from trimorph.run.train import resume, train
@@ -46,6 +47,7 @@ _HOMES = {
     "compare_maps": "reconstruction.from_file",
     "reconstruct": "reconstruction.reconstruct",
     "load_cryodrgn": "run.cryodrgn",
+    "write_latents": "run.export_latents",
     "Recipe": "run.recipe",
     "Run": "run.run",
     "resume": "run.train",
@@ -74,6 +76,7 @@ __all__ = [
     "resume",
     "simulate",
     "train",
+    "write_latents",
     "write_volumes",
 ]
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "fit a method to particles: trimorph train field particles.star -o run",
     "resume": "go on with a run that was stopped",
     "volumes": "maps of a run at chosen latents",
+    "latents": "latents of a run as csv, npy or cryoDRGN's pkl",
 }
 
 
