@@ -52,11 +52,18 @@ class ParticleInput:
     """The images have no contrast transfer (ideal projections): take it as 1."""
 
 
-def open_table(particles: ParticleInput, *, need_images: bool = True) -> ParticleTable:
-    """Read the table alone, with the selection applied.
+def open_table(
+    particles: ParticleInput, *, need_images: bool = True, box: int | None = None
+) -> ParticleTable:
+    """Read the table alone, with the selection applied; without images, ``box`` may have to be given.
 
-    Errors: those of :func:`read_particles` and :func:`select_particles`.
+    Errors: FileNotFoundError; those of :func:`read_particles` and :func:`select_particles`.
     """
+    if not particles.particles.exists():
+        raise FileNotFoundError(
+            f"{particles.particles}: found no such file; wanted particles (.star, .cs or a stack). Check the "
+            "name and the folder."
+        )
     table = read_particles(
         particles.particles,
         stack_path=particles.stack,
@@ -66,6 +73,7 @@ def open_table(particles: ParticleInput, *, need_images: bool = True) -> Particl
         ctf=particles.ctf,
         passthrough=particles.passthrough,
         need_images=need_images,
+        box=box,
     )
     chosen = (particles.index, particles.subset, particles.half, particles.first)
     if all(choice is None for choice in chosen):
@@ -84,8 +92,13 @@ def open_particles(particles: ParticleInput) -> ParticleStack:
 
     Errors: those of :func:`open_table` and :class:`ParticleStack`.
     """
+    return open_images(open_table(particles), particles)
+
+
+def open_images(table: ParticleTable, particles: ParticleInput) -> ParticleStack:
+    """The stack of a table that was read, at the size and with the treatment that the input asks for."""
     return ParticleStack(
-        open_table(particles),
+        table,
         box=particles.box,
         pixel_size=particles.pixel_size,
         diameter=particles.diameter,

@@ -38,6 +38,12 @@ def target_grid(
         pixel_size = extent / box
     if box is None:
         box = max(4, 2 * round(extent / pixel_size / 2))
+    if box < 16 and 4 * box <= int(boxes.max()):
+        raise InputError(
+            f"{table.source}: found a target of {box} pixels of {pixel_size:.4g} Å for images of "
+            f"{boxes.max()} pixels of {sizes[-1]:.4g} Å; wanted at least 16 pixels. If the stored pixels are "
+            "wrongly given, pass their true size with --source-pixel-size."
+        )
     coarsest = float(sizes[-1])
     if pixel_size < coarsest * (1 - _SAME):
         raise InputError(
@@ -49,18 +55,18 @@ def target_grid(
 
 
 def _many_sizes(table: ParticleTable) -> str:
-    """Message: the optics groups differ in pixel size or box."""
+    """Message: the images differ in pixel size, or in box."""
     groups, first = np.unique(table.group, return_index=True)
-    names = [table.columns.groups[g] if g < len(table.columns.groups) else g + 1 for g in groups]
-    sizes = ", ".join(f"{size:.4g}" for size in table.pixel_size[first])
-    boxes = ", ".join(str(box) for box in table.box[first])
+    differ = len(np.unique(table.pixel_size)) > 1
+    values, what = (table.pixel_size, "pixel sizes") if differ else (table.box, "boxes")
+    each = values[first] if len(groups) > 1 else np.unique(values)
+    listed = ", ".join(f"{value:.4g}" for value in each[:12]) + (", ..." if len(each) > 12 else "")
+    known = table.columns.groups
+    number = known[groups[-1]] if groups[-1] < len(known) else int(groups[-1]) + 1
     coarse = float(np.ceil(table.pixel_size.max() * 100) / 100)
-    many = f"{len(groups)} optics groups with" if len(groups) > 1 else "images with"
-    hint = f", or --optics-group {names[-1]}" if len(groups) > 1 else ""
-    if len(groups) == 1:
-        sizes = ", ".join(f"{size:.4g}" for size in np.unique(table.pixel_size))
-        boxes = ", ".join(str(box) for box in np.unique(table.box))
+    who = f"{len(groups)} optics groups" if len(groups) > 1 else "images"
     return (
-        f"{table.source}: {many} pixel sizes {sizes} Å and boxes {boxes}; one size is needed. "
-        f"Pass --pixel-size {coarse:g} to resample all{hint}."
+        f"{table.source}: {who} with {what} {listed} "
+        f"{'Å' if differ else 'pixels'}; one size is needed. Pass --pixel-size {coarse:g} to resample all"
+        f"{f', or --optics-group {number}' if len(groups) > 1 else ''}."
     )
