@@ -130,13 +130,13 @@ def test_the_command_line_starts_without_anything_heavy() -> None:
 
 
 def test_core_and_methods_import_with_their_five_libraries_alone() -> None:
-    """Every installed package is hidden but those that torch, numpy, scipy, jaxtyping and roma bring."""
+    """Every installed package is hidden but those that torch, numpy, scipy and jaxtyping bring."""
     done = _python(
         """
 import importlib, pkgutil, re, sys
 from importlib import metadata
 
-allowed, queue = set(), ["torch", "numpy", "scipy", "jaxtyping", "roma", "trimorph"]
+allowed, queue = set(), ["torch", "numpy", "scipy", "jaxtyping", "trimorph"]
 canonical = lambda name: re.sub(r"[-_.]+", "-", name).lower()
 while queue:
     name = canonical(queue.pop())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import roma
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -44,8 +43,10 @@ def matrix_to_euler(rotation: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
 
 def vector_to_matrix(vector: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
     """Rotation matrices expm([vector]_x) from rotation vectors (axis times angle in radians)."""
-    matrix: Tensor = roma.rotvec_to_rotmat(vector)
-    return matrix
+    x, y, z = vector.unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
+    return torch.linalg.matrix_exp(cross)
 
 
 def random_rotations(count: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "b 3 3"]:
@@ -55,14 +56,23 @@ def random_rotations(count: int, *, generator: torch.Generator | None = None) ->
     True
     """
     quaternion = torch.randn(count, 4, generator=generator, dtype=torch.float64)
-    matrix: Tensor = roma.unitquat_to_rotmat(quaternion / quaternion.norm(dim=-1, keepdim=True))
-    return matrix
+    axis, cosine = quaternion[:, :3], quaternion[:, 3:]
+    sine = axis.norm(dim=-1, keepdim=True)
+    return vector_to_matrix(2 * torch.atan2(sine, cosine) * axis / sine)
 
 
 def rotation_angle(rotation: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:
     """Angle of rotation in radians, from 0 to pi."""
-    angle: Tensor = roma.rotmat_geodesic_distance(rotation, torch.eye(3).to(rotation).expand_as(rotation))
-    return angle
+    sine = 0.5 * torch.stack(
+        [
+            rotation[..., 2, 1] - rotation[..., 1, 2],
+            rotation[..., 0, 2] - rotation[..., 2, 0],
+            rotation[..., 1, 0] - rotation[..., 0, 1],
+        ],
+        dim=-1,
+    ).norm(dim=-1)
+    cosine = 0.5 * (rotation.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)
+    return torch.atan2(sine, cosine)
 
 
 def is_rotation(matrix: Float[Tensor, "*b 3 3"], *, tolerance: float = 1e-3) -> Bool[Tensor, "*b"]:
