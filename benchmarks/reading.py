@@ -2,7 +2,7 @@
 
 Writes stacks of noise to a temporary folder and prints a table. Reading is from the page cache, as it is
 when a stack was just copied or fits into memory; a disk or network that is slower than that is the limit
-itself.
+itself. CPU time is the sum over threads: on a machine with other work, divide the threads by it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"{_processor()}, {options.threads} threads, torch {torch.__version__}\n")
-    print("| images | step | images/s |\n|---|---|---|")
+    print("| images | step | images/s | CPU µs an image |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for box, target, size in [(64, 64, None), (128, 128, None), (128, 64, None), (128, None, 3.1)]:
             count = options.count * 64**2 // box**2
@@ -45,7 +45,7 @@ def _one(table: ParticleTable, name: str, folder: Path, *, box: int | None, pixe
     count = len(table)
     options = {"box": box, "pixel_size": pixel_size}
     memory, file = ParticleStack(table, **options), ParticleStack(table, **options)
-    _say(name, "read and prepare to memory", count, lambda: memory.prepare(ram_limit=10**12))
+    _say(name, "read and prepare to memory", count, lambda: memory.prepare(ram_limit=10**12), repeat=3)
     _say(name, "read and prepare to a file", count, lambda: file.prepare(folder, ram_limit=0))
     order = np.random.default_rng(0).permutation(count)
     half = memory.disk.limit(radius=memory.box / 4)
@@ -54,9 +54,9 @@ def _one(table: ParticleTable, name: str, folder: Path, *, box: int | None, pixe
         for where, stack in (("memory", memory), ("file", file)):
             step = f"batches of {BATCH}, {what}, from {where}"
             rates[where] = _say(
-                name, step, count, lambda s=stack, m=limit: _run(s.batches(order, BATCH, limit=m)), repeat=3
+                name, step, count, lambda s=stack, m=limit: _run(s.batches(order, BATCH, limit=m)), repeat=5
             )
-        print(f"| {name} | time from file / time from memory | {rates['memory'] / rates['file']:.2f} |")
+        print(f"| {name} | time from file / time from memory | {rates['memory'] / rates['file']:.2f} | |")
 
 
 def _run(batches: object) -> None:
@@ -65,12 +65,13 @@ def _run(batches: object) -> None:
 
 
 def _say(name: str, step: str, count: int, work: Callable[[], None], *, repeat: int = 1) -> float:
-    best = float("inf")
+    best, least = float("inf"), float("inf")
     for _ in range(repeat):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         work()
         best = min(best, time.perf_counter() - start)
-    print(f"| {name} | {step} | {count / best:,.0f} |", flush=True)
+        least = min(least, time.process_time() - used)
+    print(f"| {name} | {step} | {count / best:,.0f} | {1e6 * least / count:.1f} |", flush=True)
     return count / best
 
 

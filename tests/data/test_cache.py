@@ -15,7 +15,7 @@ import torch
 from made_stacks import made_table, noise
 
 from trimorph.core.errors import InputError
-from trimorph.data import cache
+from trimorph.data import cache, mapped_file
 from trimorph.data.particles import ParticleStack
 from trimorph.data.prefetch import map_ahead
 
@@ -57,12 +57,24 @@ def test_rows_announced_to_the_disk_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "available_memory", lambda: 0)
     large = ParticleStack(stack.table)
     large.prepare(tmp_path, ram_limit=0)
-    assert large._cache.announced
-    assert not stack._cache.announced
+    assert large._cache.values.large
+    assert not stack._cache.values.large
     order = np.random.default_rng(0).permutation(70)
     assert torch.equal(large[order].image, stack[order].image)
     limit = stack.disk.limit(radius=3.0)
     assert torch.equal(large.transforms(order, limit=limit), stack.transforms(order, limit=limit))
+
+
+def test_pages_are_given_back_and_values_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "available_memory", lambda: 0)
+    stack = stack_of(tmp_path)
+    stack.prepare(tmp_path, ram_limit=0)
+    before = stack[:].image
+    assert stack._cache.values._touched > 0
+    monkeypatch.setattr(mapped_file, "_MAPPED_AT_MOST", 10)
+    assert torch.equal(stack[:].image, before)
+    assert stack._cache.values._touched == 0
+    assert torch.equal(stack[:].image, before)
 
 
 def test_file_is_used_again_only_for_the_same_images(tmp_path, monkeypatch):

@@ -107,12 +107,12 @@ def _spectrum(axis: Any, info: ParticleInfo, stack: ParticleStack | None) -> Non
         _blank(axis, "no images at hand")
         return
     rows = np.unique(np.linspace(0, len(stack) - 1, 200).astype(np.int64))
-    power = stack.disk.ring_mean(stack.transforms(rows).abs() ** 2).mean(0)
+    power = stack.disk.ring_mean(stack.transforms(rows).abs() ** 2).mean(0).numpy()
     unit = stack.box**2
     frequency = np.arange(len(power)) / (stack.box * stack.pixel_size)
     axis.semilogy(frequency[1:], power[1:] / unit, color=_SECOND, label="images")
     axis.semilogy(
-        frequency[1:], info.noise.power.mean(0)[1:] / unit, color=_COLOUR, label="outside particles"
+        frequency[1:], info.noise.power.mean(0).numpy()[1:] / unit, color=_COLOUR, label="outside particles"
     )
     axis.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     for formatted in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
@@ -132,7 +132,7 @@ def _examples(axis: Any, stack: ParticleStack | None) -> None:
     tiles = torch.full((_EXAMPLES, stack.box, stack.box), float("nan"))
     tiles[: len(images)] = images / images.flatten(1).std(1)[:, None, None]
     montage = torch.cat([torch.cat(list(row), dim=1) for row in tiles.unflatten(0, (3, 3))], dim=0)
-    axis.imshow(montage, cmap="gray", vmin=-3, vmax=3, origin="lower")
+    axis.imshow(montage.numpy(), cmap="gray", vmin=-3, vmax=3, origin="lower")
     for edge in (stack.box - 0.5, 2 * stack.box - 0.5):
         axis.axhline(edge, color="white", linewidth=1)
         axis.axvline(edge, color="white", linewidth=1)
@@ -146,7 +146,7 @@ def _average(axis: Any, info: ParticleInfo, stack: ParticleStack | None) -> None
         _blank(axis, "no images at hand")
         return
     half = 0.5 * stack.box * stack.pixel_size
-    axis.imshow(info.sign.average, cmap="gray", origin="lower", extent=(-half, half, -half, half))
+    axis.imshow(info.sign.average.numpy(), cmap="gray", origin="lower", extent=(-half, half, -half, half))
     turn = np.linspace(0, 2 * np.pi, 200)
     axis.plot(stack.radius * np.cos(turn), stack.radius * np.sin(turn), color=_SECOND, linewidth=1)
     axis.set_xlabel(f"Å; middle: {info.sign.verdict} ({info.sign.score:+.1f} standard errors)")

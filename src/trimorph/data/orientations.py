@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DIRECTIONS = 2000
+_VIEWS = 50000
 TILT_BINS = 18
 
 
@@ -42,9 +43,10 @@ def coverage(rotation: NDArray[np.float64]) -> Coverage:
     angle = np.arccos(np.clip(view[:, 2], -1, 1))
     tilt, _ = np.histogram(angle, bins=TILT_BINS, range=(0, np.pi))
     band = float(np.clip(20 / len(view), 0.05, 0.25))
-    seen = np.zeros(_DIRECTIONS)
+    view = view[:: max(1, len(view) // _VIEWS)]
+    sphere, seen = _sphere(_DIRECTIONS), np.zeros(_DIRECTIONS)
     for some in np.array_split(view, max(1, len(view) // 4096)):
-        seen += (np.abs(_sphere(_DIRECTIONS) @ some.T) < band).sum(axis=1)
+        seen += (np.abs(sphere @ some.T) < band).sum(axis=1)
     sampling = seen / (band * len(view))
     return Coverage(
         tilt=tilt,
