@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,8 @@ def test_a_resolution_limit_leaves_the_rest_empty(few: ImagesInMemory, truth: to
     assert _fsc(truth, result.map)[1:8].min() > 0.95
     power = shell_sum(torch.fft.rfftn(torch.as_tensor(result.map)).abs() ** 2)
     assert power[11:].sum() < 1e-3 * power.sum()
+    assert not result.fsc[9:].any()
+    assert result.resolution > 10.0
 
 
 def test_file_half_sets_are_used_and_threads_change_nothing(few: ImagesInMemory) -> None:
@@ -135,20 +138,20 @@ def test_dark_images_give_a_map_without_mask(few: ImagesInMemory) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"weights": np.ones(7)}, r"weights of shape \(7,\); wanted one for each of the 300 particles"),
+        ({"weights": np.ones(7)}, r"weights: found shape \(7,\); wanted one for each of the 300 particles"),
         (
             {"weights": np.full(300, -1.0)},
-            r"weight -1\.0 for particle 0 \(300 such\); wanted finite numbers >= 0",
+            r"weights: found -1\.0 for particle 0 \(300 such\); wanted finite numbers >= 0",
         ),
-        ({"weights": np.full(300, np.nan)}, "weight nan for particle 0"),
+        ({"weights": np.full(300, np.nan)}, "found nan for particle 0"),
         ({"weights": np.zeros(300)}, "found 0 particles in half set 1, 0 in half set 2"),
         ({"half": np.ones(300, int)}, "found 300 particles in half set 1, 0 in half set 2"),
         ({"half": np.arange(300)}, "298 in neither; wanted some in each and none outside"),
-        ({"half": np.ones(3, int)}, r"half sets of shape \(3,\); wanted one for each"),
+        ({"limit": -3.0}, r"limit: found -3\.0 Å; wanted a positive number"),
+        ({"device": "tpu"}, 'Device: found "tpu"; wanted cpu or cuda'),
+        ({"half": np.ones(3, int)}, r"Half sets: found shape \(3,\); wanted one for each"),
     ],
 )
-def test_wrong_weights_and_half_sets(
-    few: ImagesInMemory, options: dict[str, np.ndarray], message: str
-) -> None:
+def test_wrong_weights_and_half_sets(few: ImagesInMemory, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         reconstruct(few, **options)

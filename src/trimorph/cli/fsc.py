@@ -47,6 +47,6 @@ def command(
     )
     console = Console(highlight=False)
     console.print(curve_table(curves))
-    console.print(resolutions(curves))
+    console.print(resolutions(curves), soft_wrap=True)
     if output is not None:
         console.print(f"  {output}.csv, {output}.png", soft_wrap=True)

@@ -12,9 +12,12 @@ from trimorph.data.open import ParticleInput
 if TYPE_CHECKING:
     from trimorph.reconstruction.reconstruct import Reconstruction
 
+PARTICLES = ParticleInput(tyro.MISSING, window=False)
+"""Unlike training, back-projection takes images whole: the CTF spreads a particle beyond any window."""
+
 
 def command(
-    particles: Annotated[ParticleInput, tyro.conf.arg(name=""), tyro.conf.PositionalRequiredArgs],
+    particles: Annotated[ParticleInput, tyro.conf.arg(name=""), tyro.conf.PositionalRequiredArgs] = PARTICLES,
     *,
     output: Annotated[Path, tyro.conf.arg(aliases=("-o",))],
     weights: str | None = None,
@@ -81,7 +84,7 @@ def _summarise(result: Reconstruction, output: Path) -> None:
         f"{first + second} particles (half sets of {first} and {second}), map of {box} voxels of "
         f"{pixel_size:.4g} Å"
     )
-    console.print(resolutions(result.curves))
+    console.print(resolutions(result.curves), soft_wrap=True)
     if result.mask is None:
         console.print(
             "  The map is not bright anywhere, so there is no mask. If the protein is dark in the images, "

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from trimorph.core.density_solver import FourierSums, solve_density
+from trimorph.core.density_solver import STEPS, FourierSums, solve_density
 from trimorph.core.disk import FourierDisk
 from trimorph.core.errors import InputError
 from trimorph.core.gridding import OVERSAMPLING, Gridding
@@ -92,12 +92,12 @@ class BackProjector:
         total.__dict__.update(self.__dict__, _sums=self._sums + other._sums)
         return total
 
-    def solve(self, ssnr: Float[Tensor, " s"] | None = None) -> Float[Tensor, "d d d"]:
+    def solve(self, ssnr: Float[Tensor, " s"] | None = None, *, steps: int = STEPS) -> Float[Tensor, "d d d"]:
         """The density on the scale of the images, as :func:`solve_density` finds it.
 
         ``ssnr`` is the prior's signal-to-noise ratio on shells 0 to ``box // 2``; None: least squares.
         """
-        return solve_density(self.sums(), gridding=self.gridding, ssnr=ssnr)
+        return solve_density(self.sums(), gridding=self.gridding, ssnr=ssnr, steps=steps)
 
     def sums(self) -> FourierSums:
         """The sums as ``rfftn`` lays out a grid of twice the box, zero beyond the disk's radius."""

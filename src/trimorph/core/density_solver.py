@@ -1,6 +1,6 @@
 """The density that explains back-projected sums best: regularised least squares, solved by a few steps.
 
-Letters: d box, m = 2 d the oversampled grid, h = d + 1 its half, s shells.
+Letters: d box, m = 2 d the oversampled grid, h = d + 1 its half, s shells, q squared radii.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import exp, pi
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from trimorph.core.gridding import OVERSAMPLING, Gridding
@@ -51,22 +51,27 @@ def solve_density(
     Source: Scheres, J. Struct. Biol. 180 (2012) 519, eqs. 4 to 6; Wang, Shkolnisky & Singer,
     arXiv:1307.5824, section 3 (the normal equations as a convolution).
     """
-    unit = float(_taper(gridding, sums.box, sums.weight.device)[sums.box // 2]) ** 3
-    prior, floor = _prior(sums.weight / unit, ssnr)
+    box, device = sums.box, sums.weight.device
+    taper = gridding.taper(box, device=device)
+    unit = float(taper[box // 2]) ** 3
+    prior, floor = _prior(sums.weight, ssnr)
+    prior, floor = prior / unit, floor / unit
     inverse = torch.where(floor > 0, 1 / (torch.maximum(sums.weight / unit, floor) + prior), 0.0)
-    taper = _cube(_taper(gridding, sums.box, inverse.device))
-    target = _crop(torch.fft.irfftn(sums.numerator)) / taper
-    spread = torch.fft.fftshift(torch.fft.irfftn(sums.weight.to(sums.numerator.dtype)))
-    spread = spread / _cube(_taper(gridding, 2 * sums.box, inverse.device, grid=len(sums.weight)))
-    normal = torch.fft.rfftn(torch.fft.ifftshift(spread)).real + prior * (floor > 0)
-    density = _crop(torch.fft.irfftn(sums.numerator * inverse)) / taper
-    residual = target - _apply(normal, density)
+    density = _centre(torch.fft.irfftn(sums.numerator * inverse)) / _cube(taper)
+    if steps == 0:
+        return density
+    target = _centre(torch.fft.irfftn(sums.numerator)) / _cube(taper)
+    spread = torch.fft.irfftn(sums.weight.to(sums.numerator.dtype)) / _cube(
+        _wide_taper(gridding, box, device)
+    )
+    normal = torch.fft.rfftn(spread).real.add_(prior)
+    residual = target - _convolve(normal, density)
     search, power = torch.zeros_like(density), 0.0
     for _ in range(steps):
-        scaled = _apply(inverse, residual)
+        scaled = _convolve(inverse, residual)
         previous, power = power, float((residual * scaled).sum())
         search = scaled + (power / previous if previous else 0.0) * search
-        image = _apply(normal, search)
+        image = _convolve(normal, search)
         curvature = float((search * image).sum())
         if not curvature > 0:
             break
@@ -77,68 +82,73 @@ def solve_density(
 
 def shell_mean(values: Float[Tensor, "m m h"]) -> Float[Tensor, " s"]:
     """Mean over the grid points of each shell 0 to d // 2 (rounded radius in pixels of the box)."""
-    box = len(values) // OVERSAMPLING
-    shell = _radius(values).round().long().clamp(max=box).flatten()
-    total = torch.bincount(shell, values.flatten().double(), minlength=box // 2 + 1)
-    return (total / torch.bincount(shell, minlength=box // 2 + 1).clamp_min(1))[: box // 2 + 1].to(values)
+    return _shell_mean(values, _squared_radius(values))
 
 
 def _prior(
     weight: Float[Tensor, "m m h"], ssnr: Float[Tensor, " s"] | None
 ) -> tuple[Float[Tensor, "m m h"], Float[Tensor, "m m h"]]:
-    """Prior precision at each grid point, and the least weight a grid point counts with (0: unknown)."""
-    radius = _radius(weight)
-    mean = _along(shell_mean(weight), radius)
-    known = radius < radius[weight > 0].max() + 1e-3 if bool((weight > 0).any()) else radius < 0
-    floor = LEAST_SHARE * mean * known
+    """Prior precision at each grid point, and the least weight a grid point counts with (0: unknown).
+
+    Both end where the weights end.
+    """
+    place = _squared_radius(weight)
+    mean = _shell_mean(weight, place)
+    last = int((place * (weight > 0)).max()) if bool((weight > 0).any()) else -1
+    known = torch.arange(int(place.max()) + 1, device=weight.device) <= last
+    floor = (LEAST_SHARE * _at_squared_radii(mean, len(known)) * known)[place]
     if ssnr is None:
-        return torch.zeros_like(mean), floor
-    return mean * _along(1 / ssnr.to(weight).clamp_min(1e-6), radius), floor
+        return torch.zeros_like(weight), floor
+    damping = mean / ssnr.to(weight).clamp_min(1e-6)
+    return (_at_squared_radii(damping, len(known)) * known)[place], floor
 
 
-def _radius(values: Float[Tensor, "m m h"]) -> Float[Tensor, "m m h"]:
-    """Distance of the grid points from the origin in Fourier pixels of the box."""
+def _squared_radius(values: Float[Tensor, "m m h"]) -> Int[Tensor, "m m h"]:
+    """Squared distance of the grid points from the origin, in points of the grid."""
     size = len(values)
-    axis = torch.fft.fftfreq(size, OVERSAMPLING / size, device=values.device) ** 2
-    last = axis[: size // 2 + 1]
-    return (axis[:, None, None] + axis[:, None] + last).sqrt()
+    axis = torch.arange(size, device=values.device, dtype=torch.int32)
+    axis = torch.where(axis > size // 2, axis - size, axis) ** 2
+    return axis[:, None, None] + axis[:, None] + axis[: size // 2 + 1]
 
 
-def _along(curve: Float[Tensor, " s"], radius: Float[Tensor, "m m h"]) -> Float[Tensor, "m m h"]:
-    """A curve over shells, linear between them and constant beyond the last."""
+def _shell_mean(values: Float[Tensor, "m m h"], place: Int[Tensor, "m m h"]) -> Float[Tensor, " s"]:
+    box, place = len(values) // OVERSAMPLING, place.flatten()
+    total, count = torch.bincount(place, values.flatten().double()), torch.bincount(place)
+    shell = (torch.arange(len(total), device=values.device).sqrt() / OVERSAMPLING).round().long()
+    mean = torch.bincount(shell, total) / torch.bincount(shell, count.double()).clamp_min(1)
+    return mean[: box // 2 + 1].to(values)
+
+
+def _at_squared_radii(curve: Float[Tensor, " s"], count: int) -> Float[Tensor, " q"]:
+    """A curve over shells at squared radii 0 to ``count - 1``: linear, and constant beyond the last shell."""
+    radius = torch.arange(count, device=curve.device).sqrt() / OVERSAMPLING
     below = radius.long().clamp(max=len(curve) - 1)
-    above = (below + 1).clamp(max=len(curve) - 1)
-    return torch.lerp(curve[below], curve[above], radius - radius.floor())
+    return torch.lerp(curve[below], curve[(below + 1).clamp(max=len(curve) - 1)], radius - radius.floor())
 
 
-def _apply(factor: Float[Tensor, "m m h"], density: Float[Tensor, "d d d"]) -> Float[Tensor, "d d d"]:
+def _convolve(factor: Float[Tensor, "m m h"], density: Float[Tensor, "d d d"]) -> Float[Tensor, "d d d"]:
     """Multiply the transform of the density, padded to twice its box, and crop again."""
-    box = len(density)
-    before = box - box // 2
-    padded = torch.nn.functional.pad(density, (before, box - before) * 3)
-    return _crop(torch.fft.irfftn(factor * torch.fft.rfftn(torch.fft.ifftshift(padded))))
+    box, size = len(density), (len(factor),) * 3
+    return torch.fft.irfftn(torch.fft.rfftn(density, s=size).mul_(factor), s=size)[:box, :box, :box]
 
 
-def _crop(values: Float[Tensor, "m m m"]) -> Float[Tensor, "d d d"]:
+def _centre(values: Float[Tensor, "m m m"]) -> Float[Tensor, "d d d"]:
     """The box around the origin of a grid whose origin is its first point."""
     box = len(values) // OVERSAMPLING
-    before = box - box // 2
-    inner = slice(before, before + box)
-    return torch.fft.fftshift(values)[inner, inner, inner]
+    for axis in range(3):
+        before = values.narrow(axis, values.shape[axis] - box // 2, box // 2)
+        values = torch.cat([before, values.narrow(axis, 0, box - box // 2)], axis)
+    return values
 
 
-def _taper(
-    gridding: Gridding, length: int, device: torch.device, *, grid: int | None = None
-) -> Float[Tensor, " length"]:
-    """Transform of the kernel at the ``length`` points around the origin of a real-space grid.
+def _wide_taper(gridding: Gridding, box: int, device: torch.device) -> Float[Tensor, " m"]:
+    """Transform of the kernel on the whole real-space grid of twice the box, its origin first.
 
-    :meth:`Gridding.taper` gives it for a box on a grid of twice its size; the convolution's kernel fills
-    the whole grid.
+    :meth:`Gridding.taper` gives it inside the box alone.
     """
-    if grid is None:
-        return gridding.taper(length, device=device)
-    index = torch.arange(length, device=device, dtype=torch.float64) - length // 2
-    root = (gridding.beta**2 - (pi * gridding.width * index / grid) ** 2).clamp_min(1e-6).sqrt()
+    size = OVERSAMPLING * box
+    index = torch.fft.fftfreq(size, 1 / size, device=device, dtype=torch.float64)
+    root = (gridding.beta**2 - (pi * gridding.width * index / size) ** 2).clamp_min(1e-6).sqrt()
     return (gridding.width * exp(-gridding.beta) * torch.sinh(root) / root).float()
 
 

@@ -55,12 +55,14 @@ def shell_correlation(
     *,
     pixel_size: float,
     mask: NDArray[np.float32] | None = None,
+    last: int | None = None,
     seed: int = 0,
 ) -> ShellCorrelation:
     """FSC of two densities; with a mask also the masked FSC, corrected by phase randomisation.
 
     Phases are randomised from the shell where the unmasked FSC first falls below 0.8, and the correction
-    begins two shells later. Source: Chen et al., Ultramicroscopy 135 (2013) 24, eq. 4.
+    begins two shells later. Beyond shell ``last``, up to which the densities are known, the FSC is 0.
+    Source: Chen et al., Ultramicroscopy 135 (2013) 24, eq. 4.
     """
     if first.shape != second.shape or len(set(first.shape)) != 1:
         raise InputError(
@@ -68,7 +70,7 @@ def shell_correlation(
             "Crop or resample one to the other."
         )
     box = len(first)
-    unmasked = _curve(first, second)
+    unmasked = _curve(first, second, last)
     if mask is None:
         return ShellCorrelation(box, pixel_size, unmasked)
     if mask.shape != first.shape:
@@ -76,11 +78,11 @@ def shell_correlation(
             f"FSC: found a mask of {mask.shape} and densities of {first.shape} voxels; wanted the same. "
             "Make the mask on the grid of the densities."
         )
-    masked = _curve(first * mask, second * mask)
+    masked = _curve(first * mask, second * mask, last)
     below = np.flatnonzero(unmasked[1:] < RANDOMISE_BELOW)
     start = max(int(below[0]) + 1, 2) if len(below) else box // 2
     noise = [randomise_phases(half, start=start, seed=seed + i) for i, half in enumerate((first, second))]
-    randomised = _curve(noise[0] * mask, noise[1] * mask)
+    randomised = _curve(noise[0] * mask, noise[1] * mask, last)
     corrected = masked.copy()
     beyond = slice(start + 2, None)
     corrected[beyond] = (masked[beyond] - randomised[beyond]) / np.maximum(1 - randomised[beyond], 1e-3)
@@ -94,7 +96,7 @@ def randomise_phases(density: NDArray[np.float32], *, start: int, seed: int) -> 
     """
     box = len(density)
     noise = np.random.default_rng(seed).standard_normal(density.shape).astype(np.float32)
-    transform = torch.fft.rfftn(torch.as_tensor(density))
+    transform = torch.fft.rfftn(torch.tensor(density))
     phase = torch.fft.rfftn(torch.as_tensor(noise))
     axis = torch.fft.fftfreq(box, 1 / box)
     last = torch.arange(box // 2 + 1)
@@ -103,5 +105,8 @@ def randomise_phases(density: NDArray[np.float32], *, start: int, seed: int) -> 
     return torch.fft.irfftn(random, s=density.shape).numpy()
 
 
-def _curve(first: NDArray[np.float32], second: NDArray[np.float32]) -> Curve:
-    return fourier_shell_correlation(torch.as_tensor(first), torch.as_tensor(second)).numpy()
+def _curve(first: NDArray[np.float32], second: NDArray[np.float32], last: int | None) -> Curve:
+    curve: Curve = fourier_shell_correlation(torch.tensor(first), torch.tensor(second)).numpy()
+    if last is not None:
+        curve[last + 1 :] = 0.0
+    return curve

@@ -122,11 +122,12 @@ def reconstruct(
     2 FSC / (1 - FSC) of the half maps in the mask, which by default is made from the map.
     Source: Scheres, J. Struct. Biol. 180 (2012) 519; Sindelar & Grigorieff, J. Struct. Biol. 180 (2012) 26.
     """
+    target = _device(device)
     weight = _check_weights(weights, len(stack))
     sets = _half_sets(stack, half, weight, seed)
-    disk = stack.disk.limit(resolution=limit)
+    disk = _limited(stack.disk, limit)
     order = np.flatnonzero(sets)
-    projectors = [BackProjector(disk.to(device)) for _ in (1, 2)]
+    projectors = [BackProjector(disk.to(target)) for _ in (1, 2)]
     noise, done = stack.noise, 0
     with ThreadPoolExecutor(2) as pool:  # the halves share nothing, so each has a thread of its own
         insert = map if torch.get_num_threads() == 1 else pool.map
@@ -136,7 +137,7 @@ def reconstruct(
             done += len(batch)
             if progress is not None:
                 progress(done, len(order))
-    return _finish(projectors, stack=stack, mask=mask, sets=sets)
+    return _finish(projectors, disk=disk, mask=mask, sets=sets)
 
 
 def _insert(
@@ -156,19 +157,27 @@ def _insert(
 
 
 def _finish(
-    projectors: list[BackProjector], *, stack: Images, mask: Density | None, sets: NDArray[np.int64]
+    projectors: list[BackProjector],
+    *,
+    disk: FourierDisk,
+    mask: Density | None,
+    sets: NDArray[np.int64],
 ) -> Reconstruction:
     """Solve the halves, then the whole under the prior that their FSC gives, without and with a mask."""
-    corners = spherical_mask(stack.box, radius=stack.box / 2 - 3, edge=3.0)
+    corners = spherical_mask(disk.box, radius=disk.box / 2 - 3, edge=3.0)
     first, second = (projector.solve().cpu().numpy() * corners for projector in projectors)
-    curves = shell_correlation(first, second, pixel_size=stack.pixel_size)
+    correlate = partial(
+        shell_correlation, first, second, pixel_size=disk.pixel_size, last=int(disk.shell[-1])
+    )
+    curves = correlate()
     whole = projectors[0] + projectors[1]
     if mask is None:
-        density = whole.solve(_ssnr(curves)).cpu().numpy() * corners
-        mask = molecular_mask(density, pixel_size=stack.pixel_size) if _is_bright(density) else None
+        draft = whole.solve(_ssnr(curves), steps=0).cpu().numpy() * corners
+        bright = float(np.quantile(draft, QUANTILE)) > 0
+        mask = molecular_mask(draft, pixel_size=disk.pixel_size) if bright else None
     if mask is not None:
-        curves = shell_correlation(first, second, pixel_size=stack.pixel_size, mask=mask)
-        density = whole.solve(_ssnr(curves)).cpu().numpy() * corners
+        curves = correlate(mask=mask)
+    density = whole.solve(_ssnr(curves)).cpu().numpy() * corners
     return Reconstruction(density, first, second, mask, curves, sets)
 
 
@@ -185,8 +194,22 @@ def _ssnr(curves: ShellCorrelation) -> Tensor:
     return 2 * correlation / (1 - correlation)
 
 
-def _is_bright(density: Density) -> bool:
-    return float(np.quantile(density, QUANTILE)) > 0
+def _limited(disk: FourierDisk, resolution: float | None) -> FourierDisk:
+    if resolution is not None and not resolution > 0:
+        raise InputError(
+            f"Resolution limit: found {resolution} Å; wanted a positive number, or none for all frequencies."
+        )
+    return disk.limit(resolution=resolution)
+
+
+def _device(name: torch.device | str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f'Device: found "{name}"; wanted cpu or cuda.') from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("Device: found no CUDA device on this machine; wanted one for cuda. Use cpu.")
+    return device
 
 
 def _check_weights(weights: NDArray[np.floating] | None, count: int) -> NDArray[np.float32]:
@@ -195,13 +218,12 @@ def _check_weights(weights: NDArray[np.floating] | None, count: int) -> NDArray[
     weights = np.asarray(weights, dtype=np.float32)
     if weights.shape != (count,):
         raise InputError(
-            f"reconstruct: found weights of shape {weights.shape}; wanted one for each of the {count} "
-            "particles."
+            f"Particle weights: found shape {weights.shape}; wanted one for each of the {count} particles."
         )
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(wrong):
         raise InputError(
-            f"reconstruct: found weight {weights[wrong[0]]} for particle {wrong[0]} ({len(wrong)} such); "
+            f"Particle weights: found {weights[wrong[0]]} for particle {wrong[0]} ({len(wrong)} such); "
             "wanted finite numbers >= 0. Give particles that are not wanted the weight 0."
         )
     return weights
@@ -214,15 +236,14 @@ def _half_sets(
     given = half_sets(stack.table, seed=seed) if half is None else np.asarray(half)
     if given.shape != weight.shape:
         raise InputError(
-            f"reconstruct: found half sets of shape {given.shape}; wanted one for each of the {len(weight)} "
-            "particles."
+            f"Half sets: found shape {given.shape}; wanted one for each of the {len(weight)} particles."
         )
     sets = np.where(weight > 0, given, 0).astype(np.int64)
     counts = [int((sets == number).sum()) for number in (1, 2)]
     outside = int((weight > 0).sum()) - sum(counts)
     if min(counts) == 0 or outside:
         raise InputError(
-            f"reconstruct: found {counts[0]} particles in half set 1, {counts[1]} in half set 2 and "
+            f"Half sets: found {counts[0]} particles in half set 1, {counts[1]} in half set 2 and "
             f"{outside} in neither; wanted some in each and none outside. Choose other particles, or pass "
             "half sets."
         )
