@@ -102,3 +102,17 @@ def test_render_batch_uses_the_poses_of_the_batch(rotation: Tensor, blobs: Calla
             one, rotation=rotation[i : i + 1], shift=shift[i : i + 1], ctf=ctf[i : i + 1], disk=disk
         )
         torch.testing.assert_close(together[i], alone[0], rtol=0, atol=1e-5)
+
+
+def test_geometry_keeps_its_precision_under_autocast(rotation: Tensor) -> None:
+    """Autocast is for networks: slices and shifts rounded to bfloat16 would be wrong by percents."""
+    density = torch.zeros(1, 16, 16, 16)
+    density[0, 11, 4, 9] = 1.0
+    cloud = Gaussians(torch.tensor([[[6.0, -8.0, 2.0]]]), torch.ones(1, 1), torch.full((1, 1), 3.0))
+    disk, shift = FourierDisk(16, 2.0), torch.tensor([[3.3, -1.7]]).expand(len(rotation), -1)
+    ctf = CTF(defocus_u=9000.0, defocus_v=8000.0)
+    for volume in (VoxelGrid(density, 2.0), cloud):
+        exact = render(volume, rotation=rotation, shift=shift, ctf=ctf, disk=disk)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            under_autocast = render(volume, rotation=rotation, shift=shift, ctf=ctf, disk=disk)
+        assert torch.equal(under_autocast, exact)

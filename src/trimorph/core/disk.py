@@ -106,6 +106,11 @@ class FourierDisk:
         """Frequencies (kx, ky) in 1/Å."""
         return self.index.to(torch.float32) / (self.box * self.pixel_size)
 
+    def plane(self, rotation: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b n 3"]:
+        """Frequencies of central slices in 1/Å, R^T (kx, ky, 0), in single precision even under autocast."""
+        with torch.autocast(self.device.type, enabled=False):
+            return torch.einsum("bji,nj->bni", rotation[:, :2].float(), self.frequency)
+
     @cached_property
     def weight(self) -> Float[Tensor, " n"]:
         """Parseval weights: 2 where the mate at -k is left out, 1 on the line kx = 0."""

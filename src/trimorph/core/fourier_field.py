@@ -33,7 +33,7 @@ class FourierField(AbstractVolume):
 
     def project(self, rotation: Float[Tensor, "b 3 3"], disk: FourierDisk) -> Complex[Tensor, "b n"]:
         """Central slices; ``v`` must be 1 or the number of images."""
-        frequency = torch.einsum("bji,nj->bni", rotation[:, :2].float(), disk.frequency)
+        frequency = disk.plane(rotation)
         z = self.z.expand(len(rotation), -1)
         slices = self._evaluate(frequency, z) * (self.pixel_size / disk.pixel_size) ** 3
         return slices if self.mean is None else slices + self.mean.project(rotation, disk)

@@ -31,7 +31,8 @@ class Gaussians(AbstractVolume):
         exp(-2 pi i k r - 2 pi^2 s^2 k^2) is a factor in kx times a factor in ky.
         """
         position = self.position.expand(len(rotation), -1, -1)
-        plane = torch.einsum("bij,bgj->bgi", rotation[:, :2].to(position), position)
+        with torch.autocast(position.device.type, enabled=False):
+            plane = torch.einsum("bij,bgj->bgi", rotation[:, :2].to(position), position)
         reach = int(disk.index.abs().max())
         step = 1 / (disk.box * disk.pixel_size)
         ky = torch.arange(-reach, reach + 1, device=plane.device, dtype=plane.dtype) * step

@@ -39,7 +39,8 @@ def render(
 
 def shift_phase(shift: Float[Tensor, "b 2"], disk: FourierDisk) -> Complex[Tensor, "b n"]:
     """Phases that move an image's content by +shift (Å; x, y): exp(-2 pi i k shift)."""
-    angle = -2 * pi * shift @ disk.frequency.to(shift.dtype).T
+    kx, ky = disk.frequency.to(shift.dtype).unbind(-1)
+    angle = -2 * pi * (shift[:, :1] * kx + shift[:, 1:] * ky)
     return torch.complex(angle.cos(), angle.sin())
 
 

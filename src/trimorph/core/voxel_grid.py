@@ -30,7 +30,7 @@ class VoxelGrid(AbstractVolume):
     def project(self, rotation: Float[Tensor, "b 3 3"], disk: FourierDisk) -> Complex[Tensor, "b n"]:
         """Central slices; ``v`` must be 1 or the number of images."""
         box = self.values.shape[-1]
-        frequency = torch.einsum("bji,nj->bni", rotation[:, :2].float(), disk.frequency)
+        frequency = disk.plane(rotation)
         point = frequency * (OVERSAMPLING * box * self.pixel_size)
         inside = (frequency.abs() * self.pixel_size <= 0.5 + 1e-6).all(-1)
         point = torch.where(inside[..., None], point, 0.0)

@@ -25,6 +25,7 @@ class PoseTable(nn.Module):
     def forward(self, batch: Batch) -> tuple[Batch, Float[Tensor, " b"]]:
         """The batch at its refined poses, and minus the log prior of the corrections."""
         row = self.rows(batch.index)
-        turn = vector_to_matrix(row[:, :3] * self.angle)
-        refined = batch.pose(turn @ batch.rotation, batch.shift + row[:, 3:] * self.distance)
+        with torch.autocast(row.device.type, enabled=False):  # bfloat16 would round angles to 0.1 degrees
+            rotation = vector_to_matrix(row[:, :3] * self.angle) @ batch.rotation
+        refined = batch.pose(rotation, batch.shift + row[:, 3:] * self.distance)
         return refined, 0.5 * (row**2).sum(-1)

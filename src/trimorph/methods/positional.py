@@ -44,7 +44,8 @@ class PositionalEncoding(nn.Module):
         """Encode frequencies in cycles a pixel."""
         if not len(self.vectors):
             return q
-        phase = q @ self.vectors.T
+        with torch.autocast(q.device.type, enabled=False):  # bfloat16 would err by a tenth of a radian
+            phase = q @ self.vectors.T
         return torch.cat([torch.sin(phase), torch.cos(phase)], dim=-1)
 
 

@@ -37,7 +37,7 @@ class Posterior:
     def sample(self) -> Float[Tensor, "b d"]:
         """One draw an image, differentiable in mean and factor, from torch's own random state."""
         noise = torch.randn_like(self.mean)
-        return self.mean + (self.factor @ noise[..., None]).squeeze(-1)
+        return self.mean + (self.factor * noise[..., None, :]).sum(-1)
 
     def divergence(self) -> Float[Tensor, " b"]:
         """Kullback-Leibler divergence to the standard normal prior, summed over components.
