@@ -18,9 +18,9 @@ _MAPPED_AT_MOST = 2**31
 class MappedFile:
     """Rows (i, n, ...) of a file, mapped and never written.
 
-    A file that is ``large`` cannot stay in memory. All rows of a batch are then announced to the system
-    before they are touched, so that a disk reads them side by side (3 times faster than one after another),
-    and what is mapped, which counts as the process's memory, is given back before it can be 2 GiB.
+    A file that is ``large`` cannot stay in memory. All rows of a batch are then sorted and announced to
+    the system before they are touched, so that a disk reads them side by side (3 times faster than one after
+    another), and what is mapped, which counts as the process's memory, is given back before it can be 2 GiB.
     """
 
     def __init__(self, path: Path, *, shape: tuple[int, ...], dtype: torch.dtype, large: bool) -> None:
@@ -37,15 +37,15 @@ class MappedFile:
         self._touched = 0
 
     def rows(self, index: Int[Tensor, " b"], count: int) -> Shaped[Tensor, "b m ..."]:
-        """The first ``count`` entries of some rows, read in the file's order, given in that of ``index``."""
+        """The first ``count`` entries of some rows, in the order of ``index``."""
+        prefix = self._values[:, :count]
+        if not self.large:
+            return prefix.index_select(0, index)
         order = torch.argsort(index)
         item = self._values[0, 0].nbytes
-        length, stride = count * item, self._values.shape[1] * item
-        if self.large:
-            self._announce(index[order], length, stride)
-        found = self._values[:, :count].index_select(0, index[order]).index_select(0, torch.argsort(order))
-        if self.large:
-            self._give_back(len(index) * (length + _AROUND))
+        self._announce(index[order], count * item, self._values.shape[1] * item)
+        found = prefix.index_select(0, index[order]).index_select(0, torch.argsort(order))
+        self._give_back(len(index) * (count * item + _AROUND))
         return found
 
     def _announce(self, index: Int[Tensor, " b"], length: int, stride: int) -> None:
