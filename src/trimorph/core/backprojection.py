@@ -29,7 +29,7 @@ class BackProjector:
         numerator = sum precision c y,    weight = sum precision c^2,
 
     on the half space kx >= 0 (a point at kx < 0 is conjugated to -k). With width 2, r the disk's radius in
-    Fourier pixels: 12 (4 r + 5)^2 (2 r + 5) bytes, so 14, 106 and 827 MB for full disks of 64, 128, 256 px.
+    Fourier pixels: 12 (4 r + 5)^2 (2 r + 5) bytes, so 15, 109 and 837 MB for full disks of 64, 128, 256 px.
 
     >>> from trimorph.core.rotations import random_rotations
     >>> from trimorph.core.voxel_grid import VoxelGrid
