@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
+from trimorph.core.checks import check_choice, check_range
+from trimorph.core.errors import InputError
 from trimorph.core.fourier_field import FourierField
 from trimorph.core.imaging import render_batch
 from trimorph.core.losses import whitened_likelihood
@@ -27,6 +29,9 @@ from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.poses import PoseTable
 from trimorph.methods.positional import Encoding, PositionalEncoding
 from trimorph.methods.posterior import Posterior
+
+
+Encoder = Literal["pixels", "none"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class FieldSettings:
     encoding_sigma: float = 1.5
     """Spread of the gaussian encoding: it resolves distances up to about 0.08 sigma boxes from the centre, so
     1.5 suits a particle that fills half the box (cryoDRGN: 0.5)."""
-    encoder: Literal["pixels", "none"] = "pixels"
+    encoder: Encoder = "pixels"
     """What gives the latents: a network that sees the image, or none (a table with one latent a particle)."""
     encoder_width: int = 256
     """Units in a hidden layer of the encoder."""
@@ -78,6 +83,24 @@ class FieldSettings:
     """Prior standard deviation of the shift corrections in Å."""
     network_seed: int = 0
     """Seed of the random encoding vectors."""
+
+    def __post_init__(self) -> None:
+        for name in ("latent_dim", "beta", "pose_start"):
+            check_range(name, getattr(self, name), least=0)
+        for name in ("epochs", "width", "layers", "encoder_width", "encoder_layers"):
+            check_range(name, getattr(self, name), least=1)
+        for name in ("learning_rate", "latent_learning_rate", "pose_learning_rate"):
+            check_range(name, getattr(self, name), above=0)
+        for name in ("encoding_sigma", "encoder_resolution", "pose_angle_deg", "pose_distance"):
+            check_range(name, getattr(self, name), above=0)
+        check_range("beta_warm_up", self.beta_warm_up, least=0, most=1)
+        check_choice("encoding", self.encoding, get_args(Encoding))
+        check_choice("encoder", self.encoder, get_args(Encoder))
+        if self.refine_poses and self.pose_start >= self.epochs:
+            raise InputError(
+                f"Found pose_start = {self.pose_start} with epochs = {self.epochs}; wanted poses that begin to "
+                "move before training ends. Pass a smaller --pose-start or more --epochs."
+            )
 
 
 class Field(Method):
@@ -226,7 +249,7 @@ def field_stages(settings: FieldSettings, *, nyquist: float) -> tuple[Stage, ...
     stages = []
     done = 0
     for name, until, factor in plan:
-        end = round(until * settings.epochs)
+        end = min(round(until * settings.epochs), settings.epochs - (factor is not None))
         cuts = {done, end, min(max(settings.pose_start, done), end)} if settings.refine_poses else {done, end}
         edges = sorted(cuts)
         for start, stop in pairwise(edges):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from trimorph.core.errors import InputError
+from trimorph.core.checks import check_range
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         for name, least in (("batch_size", 1), ("checkpoint_every", 1), ("metrics_every", 1), ("threads", 0)):
-            _check(name, getattr(self, name), least, None)
+            check_range(name, getattr(self, name), least=least)
         for name, most in (("warm_up", 1.0), ("final_learning_rate", 1.0), ("clip_norm", None)):
-            _check(name, getattr(self, name), 0.0, most)
-        _check("checkpoint_minutes", self.checkpoint_minutes, 0.0, None)
-
-
-def _check(name: str, value: int | float, least: int | float, most: float | None) -> None:
-    if not (value >= least and (most is None or value <= most)):
-        wanted = f"at least {least}" if most is None else f"a number from {least} to {most}"
-        flag = name.replace("_", "-")
-        raise InputError(f"Found {name} = {value}; wanted {wanted}. Pass another value to --{flag}.")
+            check_range(name, getattr(self, name), least=0.0, most=most)
+        check_range("checkpoint_minutes", self.checkpoint_minutes, least=0.0)
