@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from trimorph.core.batch import Batch
 from trimorph.core.disk import FourierDisk
 from trimorph.core.noise import NoiseModel
+from trimorph.methods.image_symmetry import ImageSymmetry
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.particle_rows import ParticleRows
 from trimorph.methods.posterior import Posterior
@@ -17,23 +18,25 @@ from trimorph.methods.posterior import Posterior
 class PixelEncoder(nn.Module):
     """The papers' encoder: a network that sees the centred, phase-flipped, whitened half plane.
 
-    Its input are the frequencies up to ``disk``; what a coarser batch does not hold is zero.
-    Source: Zhong et al., Nature Methods 18 (2021) 176, Methods.
+    Its input are the frequencies up to ``disk``; what a coarser batch does not hold is zero. Its output is
+    the mean over the image's turns and mirrors, so a latent cannot depend on them.
+    Source: Zhong et al., Nature Methods 18 (2021) 176, Methods; the mean over the images is ours.
     """
 
     def __init__(self, disk: FourierDisk, latent_dim: int, *, width: int, layers: int) -> None:
         super().__init__()
         self.pixels = len(disk)
+        self.symmetry = ImageSymmetry(disk)
         self.network = ResidualMLP(2 * self.pixels, 2 * latent_dim, width=width, layers=layers)
 
     def forward(self, batch: Batch, noise: NoiseModel) -> Posterior:
         """Posterior with independent components."""
         batch = batch.limit(batch.disk.first(self.pixels))
         flipped = batch.image * torch.sign(batch.ctf(batch.disk)) / noise.at(batch.disk, batch.group).sqrt()
-        pixels = torch.view_as_real(flipped)
-        missing = self.pixels - pixels.shape[1]
-        features = nn.functional.pad(pixels, (0, 0, 0, missing)).flatten(1)
-        mean, log_variance = self.network(features[:, None])[:, 0].float().chunk(2, dim=-1)
+        pixels = torch.view_as_real(self.symmetry(flipped).resolve_conj())
+        missing = self.pixels - pixels.shape[2]
+        features = nn.functional.pad(pixels, (0, 0, 0, missing)).flatten(2)
+        mean, log_variance = self.network(features).float().mean(1).chunk(2, dim=-1)
         return Posterior.diagonal(mean, log_variance)
 
 
