@@ -29,7 +29,7 @@ def test_images_are_the_quarter_turns_and_their_mirrors(box: int) -> None:
 def test_a_coarser_image_gives_the_prefix() -> None:
     disk = FourierDisk(16, 1.0)
     values = disk.transform(torch.randn(2, 16, 16, generator=torch.Generator().manual_seed(1)))
-    coarse = disk.limit(radius=5)
+    coarse = disk.limit(radius=5.0)
     symmetry = ImageSymmetry(disk)
     assert torch.equal(symmetry(values)[..., : len(coarse)], symmetry(values[:, : len(coarse)]))
 
