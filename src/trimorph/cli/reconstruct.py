@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +13,13 @@ from trimorph.data.open import ParticleInput
 if TYPE_CHECKING:
     from trimorph.reconstruction.reconstruct import Reconstruction
 
-PARTICLES = ParticleInput(tyro.MISSING, window=False)
-"""Unlike training, back-projection takes images whole: the CTF spreads a particle beyond any window."""
+
+@dataclass(frozen=True)
+class WholeImages(ParticleInput):
+    """Particles without a window, unlike in training: the CTF spreads a particle beyond any."""
+
+    window: bool = False
+    """Fade the images out beyond the particle: from 0.85 (or the diameter) to 0.99 of the box's side."""
 
 
 def command(
