@@ -23,7 +23,7 @@ class WholeImages(ParticleInput):
 
 
 def command(
-    particles: Annotated[ParticleInput, tyro.conf.arg(name=""), tyro.conf.PositionalRequiredArgs] = PARTICLES,
+    particles: Annotated[WholeImages, tyro.conf.arg(name=""), tyro.conf.PositionalRequiredArgs],
     *,
     output: Annotated[Path, tyro.conf.arg(aliases=("-o",))],
     weights: str | None = None,
