@@ -5,8 +5,9 @@ import pytest
 
 from trimorph.core.errors import InputError
 from trimorph.data.mrc import read_map
+from trimorph.reconstruction.postprocess import sharpen
 from trimorph.run.choose_latents import along_component, cluster_centres, read_latents
-from trimorph.run.postprocess import crop, mirror, sharpen
+from trimorph.run.frame import crop, mirror
 from trimorph.run.volumes import write_volumes
 from trimorph.training.latents import Latents
 

@@ -12,6 +12,7 @@ import numpy as np
 from trimorph.core.errors import InputError
 from trimorph.data.atomic import atomic_path
 from trimorph.data.mrc import write_map
+from trimorph.reconstruction.postprocess import sharpen
 from trimorph.run.choose_latents import (
     Chosen,
     along_component,
@@ -20,8 +21,8 @@ from trimorph.run.choose_latents import (
     parse_latents,
     read_latents,
 )
-from trimorph.run.postprocess import crop as crop_map
-from trimorph.run.postprocess import mirror, sharpen
+from trimorph.run.frame import crop as crop_map
+from trimorph.run.frame import mirror
 from trimorph.run.run import Run
 
 
