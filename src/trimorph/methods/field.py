@@ -30,7 +30,6 @@ from trimorph.methods.poses import PoseTable
 from trimorph.methods.positional import Encoding, PositionalEncoding
 from trimorph.methods.posterior import Posterior
 
-
 Encoder = Literal["pixels", "none"]
 
 
@@ -98,8 +97,8 @@ class FieldSettings:
         check_choice("encoder", self.encoder, get_args(Encoder))
         if self.refine_poses and self.pose_start >= self.epochs:
             raise InputError(
-                f"Found pose_start = {self.pose_start} with epochs = {self.epochs}; wanted poses that begin to "
-                "move before training ends. Pass a smaller --pose-start or more --epochs."
+                f"Found pose_start = {self.pose_start} with epochs = {self.epochs}; wanted poses that begin "
+                "to move before training ends. Pass a smaller --pose-start or more --epochs."
             )
 
 
@@ -205,6 +204,7 @@ class FieldDecoder(nn.Module):
             "mean", problem.mean[None] if settings.from_mean and problem.mean is not None else None
         )
         self._grid: VoxelGrid | None = None
+        self.register_load_state_dict_post_hook(FieldDecoder._forget_grid)
         if self.mean is not None:
             nn.init.zeros_(self.network.last.weight)
             nn.init.zeros_(self.network.last.bias)
@@ -223,6 +223,10 @@ class FieldDecoder(nn.Module):
         """Real and imaginary part of what the field adds to the mean, at frequencies in 1/Å."""
         output: Tensor = self.network(self.encoding(frequency * self.pixel_size), z)
         return output
+
+    def _forget_grid(self, loaded: object) -> None:
+        """Have the transform made anew when another mean map may have been loaded."""
+        self._grid = None
 
     def _mean_grid(self) -> VoxelGrid | None:
         """The mean map with its oversampled transform, which is made once a device."""

@@ -1,0 +1,106 @@
+"""Images of known densities held in memory, and a method trained on them: what the tests of methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trimorph.core.batch import Batch
+from trimorph.core.ctf import CTF
+from trimorph.core.disk import FourierDisk
+from trimorph.core.gaussians import Gaussians
+from trimorph.core.imaging import render
+from trimorph.core.noise import NoiseModel
+from trimorph.core.rotations import random_rotations
+from trimorph.core.voxel_grid import VoxelGrid
+from trimorph.methods.base import Method, Problem
+from trimorph.training.settings import TrainingSettings
+from trimorph.training.trainer import Trainer
+
+PIXEL_SIZE = 4.0
+
+
+@dataclass
+class MadeImages:
+    """A stack without files. ``shift`` is the part of the shift that the images still have."""
+
+    disk: FourierDisk
+    image: Tensor
+    rotation: Tensor
+    shift: Tensor
+    ctf: CTF
+    noise: NoiseModel
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def batches(self, order: Any, batch_size: int, *, limit: FourierDisk | None = None) -> Generator[Batch]:
+        for start in range(0, len(order), batch_size):
+            batch = self.batch(torch.as_tensor(order[start : start + batch_size]))
+            yield batch if limit is None else batch.limit(limit)
+
+    def batch(self, index: Tensor) -> Batch:
+        return Batch(
+            index=index,
+            image=self.image[index],
+            rotation=self.rotation[index],
+            shift=self.shift[index],
+            ctf=self.ctf[index],
+            group=torch.zeros(len(index), dtype=torch.long),
+            disk=self.disk,
+        )
+
+    def problem(self, mean: Tensor | None = None) -> Problem:
+        box, pixel_size = self.disk.box, self.disk.pixel_size
+        return Problem(box, pixel_size, len(self), 0.4 * box * pixel_size, self.noise, mean)
+
+
+def cloud(box: int, *centres: tuple[float, float, float]) -> Tensor:
+    """Gaussians of 1.3 pixels at centres (x, y, z) in pixels, as a map (1, box, box, box) of peak about 1."""
+    position = PIXEL_SIZE * torch.tensor([centres])
+    width = torch.full((1, len(centres)), 1.3 * PIXEL_SIZE)
+    return Gaussians(position, (2 * torch.pi * width**2) ** 1.5, width).voxels(box, PIXEL_SIZE)
+
+
+def make_images(
+    density: Tensor,
+    label: Tensor,
+    *,
+    noise_level: float = 0.5,
+    shift: Tensor | None = None,
+    seed: int = 0,
+) -> MadeImages:
+    """Slices of the maps ``density[label]`` at random poses, times CTF, with white noise a pixel."""
+    box, count = density.shape[-1], len(label)
+    disk, generator = FourierDisk(box, PIXEL_SIZE), torch.Generator().manual_seed(seed)
+    rotation = random_rotations(count, generator=generator).float()
+    defocus = 8000 + 8000 * torch.rand(count, generator=generator)
+    ctf = CTF(defocus_u=defocus, defocus_v=defocus - 200).to("cpu")
+    shift = torch.zeros(count, 2) if shift is None else shift
+    image = torch.zeros(count, len(disk), dtype=torch.complex64)
+    for state, values in enumerate(density):
+        rows = torch.nonzero(label == state).flatten()
+        image[rows] = render(
+            VoxelGrid(values[None], PIXEL_SIZE),
+            rotation=rotation[rows],
+            shift=shift[rows],
+            ctf=ctf[rows],
+            disk=disk,
+        )
+    image = image + disk.transform(noise_level * torch.randn(count, box, box, generator=generator))
+    noise = NoiseModel(torch.full((1, box // 2 + 1), box**2 * noise_level**2))
+    return MadeImages(disk, image, rotation, shift, ctf, noise)
+
+
+def train(
+    method: Method, images: MadeImages, folder: Path, *, problem: Problem, batch_size: int = 25
+) -> None:
+    """Run the real loop on one CPU thread."""
+    folder.mkdir()
+    settings = TrainingSettings(batch_size=batch_size, precision="float32", checkpoint_every=1000)
+    Trainer(method, images, settings, problem=problem, folder=folder).fit()
