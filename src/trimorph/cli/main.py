@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
+from typing import TextIO
 
 COMMANDS = {
     "info": "what a star or .cs file holds, and what is missing for which method",
@@ -64,6 +66,7 @@ def _call(name: str, rest: list[str]) -> int:
     from trimorph.core.errors import InputError
 
     module = importlib.import_module(f"trimorph.cli.{name}")
+    warnings.showwarning = _remark
     try:
         if name == "train":  # its flags depend on the method that the first word names
             module.command(rest)
@@ -76,3 +79,21 @@ def _call(name: str, rest: list[str]) -> int:
         print(f"trimorph {name}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _remark(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as one line, and once, without the line of code that it came from."""
+    text = f"note: {message}"
+    if text not in _REMARKS:
+        _REMARKS.add(text)
+        print(text, file=sys.stderr)
+
+
+_REMARKS: set[str] = set()

@@ -33,6 +33,7 @@ def command(
     low_pass: float | None = None,
     batch_size: int = 256,
     seed: int = 0,
+    random_halves: bool = False,
     device: str = "cpu",
     overwrite: bool = False,
 ) -> None:
@@ -53,6 +54,7 @@ def command(
         low_pass: Resolution in Å beyond which postprocess.mrc is filtered out; by default where FSC = 0.143.
         batch_size: Images read at a time.
         seed: Draws the half sets where the file has none.
+        random_halves: Draw half sets from the seed in place of those that the file has.
         device: Where the sums are kept: cpu, or cuda.
         overwrite: Replace maps that are in the folder already.
     """
@@ -70,6 +72,7 @@ def command(
             low_pass=low_pass,
             batch_size=batch_size,
             seed=seed,
+            random_halves=random_halves,
             device=device,
             overwrite=overwrite,
             progress=tell,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from trimorph.core.errors import InputError
 from trimorph.data.mrc import Map, read_map
 from trimorph.data.open import ParticleInput, open_particles
+from trimorph.data.selection import half_sets
 from trimorph.reconstruction.figure import draw_fsc
 from trimorph.reconstruction.fsc import ShellCorrelation, shell_correlation
 from trimorph.reconstruction.reconstruct import Reconstruction, reconstruct
@@ -29,6 +31,7 @@ def reconstruct_file(
     low_pass: float | None = None,
     batch_size: int = 256,
     seed: int = 0,
+    random_halves: bool = False,
     device: str = "cpu",
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -36,7 +39,8 @@ def reconstruct_file(
     """Reconstruct the particles of a file and write everything into the folder ``output``.
 
     Arguments as of :func:`reconstruct` and :func:`write_reconstruction`; ``weights`` is a file (.npy, .txt)
-    or the name of a numeric column of the particle file.
+    or the name of a numeric column of the particle file. ``random_halves`` draws half sets from ``seed`` in
+    place of those that the file has.
 
     Errors: those of reading; FileExistsError, before anything is computed, where maps are there already.
     """
@@ -47,6 +51,7 @@ def reconstruct_file(
     result = reconstruct(
         stack,
         weights=weight,
+        half=half_sets(replace(stack.table, half=None), seed=seed) if random_halves else None,
         limit=resolution,
         mask=region,
         batch_size=batch_size,

@@ -244,7 +244,7 @@ def _half_sets(
     if min(counts) == 0 or outside:
         raise InputError(
             f"Half sets: found {counts[0]} particles in half set 1, {counts[1]} in half set 2 and "
-            f"{outside} in neither; wanted some in each and none outside. Choose other particles, or pass "
-            "half sets."
+            f"{outside} in neither; wanted some in each and none outside. Choose other particles, or "
+            "draw new half sets with --random-halves."
         )
     return sets
