@@ -204,7 +204,7 @@ class FieldDecoder(nn.Module):
             "mean", problem.mean[None] if settings.from_mean and problem.mean is not None else None
         )
         self._grid: VoxelGrid | None = None
-        self.register_load_state_dict_post_hook(FieldDecoder._forget_grid)
+        self._grid_version = 0
         if self.mean is not None:
             nn.init.zeros_(self.network.last.weight)
             nn.init.zeros_(self.network.last.bias)
@@ -224,16 +224,13 @@ class FieldDecoder(nn.Module):
         output: Tensor = self.network(self.encoding(frequency * self.pixel_size), z)
         return output
 
-    def _forget_grid(self, loaded: object) -> None:
-        """Have the transform made anew when another mean map may have been loaded."""
-        self._grid = None
-
     def _mean_grid(self) -> VoxelGrid | None:
-        """The mean map with its oversampled transform, which is made once a device."""
+        """The mean map with its oversampled transform, made anew where the map is another."""
         if self.mean is None:
             return None
-        if self._grid is None or self._grid.values.device != self.mean.device:
-            self._grid = VoxelGrid(self.mean, self.pixel_size)
+        version = self.mean._version
+        if self._grid is None or self._grid.values is not self.mean or self._grid_version != version:
+            self._grid, self._grid_version = VoxelGrid(self.mean, self.pixel_size), version
         return self._grid
 
 
