@@ -13,7 +13,7 @@ from trimorph.core.errors import InputError
 from trimorph.data.open import open_particles
 from trimorph.data.particles import ParticleStack
 from trimorph.methods.base import Problem
-from trimorph.reconstruction.reconstruct import reconstruct
+from trimorph.reconstruction.mean_map import mean_map
 from trimorph.run.provenance import check_unchanged, provenance
 from trimorph.run.recipe import FREE_TO_CHANGE, Recipe, build_method
 from trimorph.run.run import Run, refuse_unusable
@@ -125,7 +125,7 @@ def _state_problem(recipe: Recipe, stack: ParticleStack, processes: Processes, l
     mean = None
     if _wants_mean(recipe.settings):
         log.say("back-projecting the mean map")
-        mean = torch.as_tensor(reconstruct(stack, device=processes.device).map, dtype=torch.float32)
+        mean = torch.as_tensor(mean_map(stack, device=processes.device), dtype=torch.float32)
     return Problem(
         box=stack.box,
         pixel_size=stack.pixel_size,

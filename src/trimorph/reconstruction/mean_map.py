@@ -1,0 +1,32 @@
+"""mean_map: the back-projected map that a model starts from, without the noise around the particle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trimorph.reconstruction.mask import QUANTILE, molecular_mask
+from trimorph.reconstruction.reconstruct import Images, reconstruct
+
+FAINTEST = 0.2
+"""Density that the mask still keeps, over the 99.99th percentile: that of a part with five places."""
+
+
+def mean_map(
+    images: Images,
+    *,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Back-project all particles, and fade to zero beyond 25 Å from all that is denser than :data:`FAINTEST`.
+
+    A model that adds to this map is not bound by the mask. Where nothing is bright the map is left whole.
+    """
+    result = reconstruct(images, device=device, progress=progress)
+    if result.mask is None:
+        return result.map
+    level = FAINTEST * float(np.quantile(result.map, QUANTILE))
+    return result.map * molecular_mask(result.map, pixel_size=images.pixel_size, threshold=level)

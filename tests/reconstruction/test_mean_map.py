@@ -1,0 +1,26 @@
+"""The mean map: the noise around the particle goes, and the particle stays, faint parts too."""
+
+from __future__ import annotations
+
+import torch
+
+from reconstruction.images_in_memory import blobs, simulate_images
+from trimorph.core.fsc import fourier_shell_correlation
+from trimorph.reconstruction.mean_map import mean_map
+from trimorph.reconstruction.reconstruct import reconstruct
+
+
+def test_mean_map_is_nearer_to_the_truth_than_the_whole_map() -> None:
+    truth = blobs(24, 8.0, spread=0.08)
+    images = simulate_images(truth, pixel_size=8.0, count=400, snr=0.02)
+    whole, masked = reconstruct(images).map, mean_map(images)
+    curves = [fourier_shell_correlation(torch.tensor(found), truth)[1:12] for found in (whole, masked)]
+    assert curves[1].mean() > curves[0].mean() + 0.02
+    assert (curves[1] > curves[0] - 0.02).all()
+    kept = truth > 0.2 * truth.max()
+    assert torch.equal(torch.tensor(masked)[kept], torch.tensor(whole)[kept])
+
+
+def test_dark_images_are_left_whole() -> None:
+    images = simulate_images(-blobs(16, 4.0), pixel_size=4.0, count=60, snr=None)
+    assert torch.equal(torch.tensor(mean_map(images)), torch.tensor(reconstruct(images).map))
