@@ -15,8 +15,6 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c '$(FITS)' 2>/dev/null && { echo "$$p"; break; }; done)
 
-export OMP_NUM_THREADS ?= 1
-
 .PHONY: help demo test env lint pytest clean distclean
 .DEFAULT_GOAL := help
 
@@ -37,7 +35,7 @@ lint: .venv/.dev
 	$(BIN)/lint-imports
 
 pytest: .venv/.dev
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 .venv/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing trimorph into .venv"
