@@ -27,17 +27,17 @@ from trimorph.methods.field import FieldSettings
 def main(folder: Path) -> None:
     """Run every step into a new folder."""
     start = monotonic()
-    print(f"1. simulate    trimorph simulate adk -o {folder}/adk --count 3000 --box 32 --snr 0.5 --voxels")
+    print(f"1. simulate    trimorph simulate adk -o {folder}/adk --count 4000 --box 32 --snr 0.5 --voxels")
     with bar("Simulating") as tell:
         made = trimorph.simulate(
-            "adk", folder / "adk", count=3000, box=32, snr=0.5, voxels=True, progress=tell
+            "adk", folder / "adk", count=4000, box=32, snr=0.5, voxels=True, progress=tell
         )
     states = made.star.with_name("adk_states")
     print(f"2. train       trimorph train field {made.star} -o {folder}/run --latent-dim 4")
     recipe = trimorph.Recipe(
         method="field",
         data=trimorph.ParticleInput(particles=made.star),
-        settings=FieldSettings(latent_dim=4, epochs=8, width=128, encoder_width=128),
+        settings=FieldSettings(latent_dim=4, epochs=10, width=128, encoder_width=128),
         training=trimorph.TrainingSettings(batch_size=32),
     )
     with TrainingDisplay() as display:

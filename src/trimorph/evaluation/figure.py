@@ -59,7 +59,8 @@ def _draw_rows(
     figure: SubFigure, rows: dict[str, Float[ndarray, "m d d d"]], names: list[str], pixel_size: float
 ) -> None:
     axes = figure.subplots(len(rows), len(names), squeeze=False)
-    for line, (label, maps) in zip(axes, rows.items(), strict=True):
+    for number, (label, maps) in enumerate(rows.items()):
+        line = axes[number]
         views = maps.sum(axis=2)
         side = maps.shape[-1] * pixel_size / 2
         low, high = np.percentile(views, [1, 99.8])
@@ -68,7 +69,7 @@ def _draw_rows(
                 view, cmap="gray", vmin=low, vmax=high, origin="lower", extent=(-side, side, -side, side)
             )
             axis.set(xticks=[], yticks=[])
-            if line is axes[0]:
+            if number == 0:
                 axis.set_title(name, fontsize=9)
         line[0].set_ylabel(label)
     axes[-1][0].set_xlabel(f"{2 * axes[-1][0].get_xlim()[1]:.0f} Å", fontsize=8)

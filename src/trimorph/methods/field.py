@@ -60,7 +60,7 @@ class FieldSettings:
     """Residual layers of the encoder."""
     encoder_resolution: float | None = None
     """Finest resolution in Å that the encoder sees; all by default."""
-    latent_learning_rate: float = 1e-2
+    latent_learning_rate: float = 5e-2
     """Learning rate of the table of latents (encoder none)."""
     beta: float | None = None
     """Weight of the divergence to the prior; 1 / latent_dim by default."""
@@ -72,7 +72,7 @@ class FieldSettings:
     """Raise the resolution limit in three stages instead of training on all frequencies at once."""
     refine_poses: bool = False
     """Learn a correction to each particle's pose."""
-    pose_learning_rate: float = 3e-2
+    pose_learning_rate: float = 0.2
     """Learning rate of the poses, in units of the prior's standard deviation."""
     pose_start: int = 5
     """Epochs before poses begin to move."""

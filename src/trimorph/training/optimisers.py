@@ -23,6 +23,10 @@ def row_parameter_names(method: Method) -> dict[str, ParticleRows]:
     }
 
 
+ROW_MOMENTS = (0.5, 0.9)
+"""Decay of the moments of rows: a row is seen once an epoch, and must forget in a few."""
+
+
 class Optimisers:
     """One Adam for the dense parameters of all groups, one SparseAdam for the rows.
 
@@ -47,7 +51,7 @@ class Optimisers:
         if dense:
             self.optimisers.append(torch.optim.Adam(dense, lr=0.0, fused=True))
         if sparse:
-            self.optimisers.append(torch.optim.SparseAdam(sparse, lr=1.0))
+            self.optimisers.append(torch.optim.SparseAdam(sparse, lr=1.0, betas=ROW_MOMENTS))
 
     def freeze_all_but(self, groups: Mapping[str, float]) -> None:
         """Let only the parameters of some groups have a gradient."""
