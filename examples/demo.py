@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
     recipe = trimorph.Recipe(
         method="field",
         data=trimorph.ParticleInput(particles=made.star),
-        settings=FieldSettings(latent_dim=4, epochs=10, width=128, encoder_width=128),
+        settings=FieldSettings(latent_dim=4, epochs=16, width=128, encoder_width=128),
         training=trimorph.TrainingSettings(batch_size=32),
     )
     with TrainingDisplay() as display:
