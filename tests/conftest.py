@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a forked process of more threads would wait for ever
-
 from collections.abc import Callable
 from pathlib import Path
 

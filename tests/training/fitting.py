@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import socket
 import sys
 from collections.abc import Callable
@@ -47,35 +48,42 @@ def fit(
 
 
 def start(work: Callable[[], Any], *, rank: int = 0, world: int = 1, port: int = 0) -> BaseProcess:
-    """Do the work in a process of its own; it ends with code 130 when it was interrupted."""
+    """Do the work in a process of its own; it ends with code 130 when it was interrupted.
 
-    def run() -> None:
-        os.environ.update(
-            RANK=str(rank),
-            WORLD_SIZE=str(world),
-            MASTER_ADDR="127.0.0.1",
-            MASTER_PORT=str(port),
-            GLOO_SOCKET_IFNAME="lo",
-        )
-        try:
-            work()
-        except KeyboardInterrupt:
-            sys.exit(130)
-
-    process = multiprocessing.get_context("fork").Process(target=run)
+    It comes from a server that has read the modules and has no threads: a fork of this process could wait for
+    ever for threads that it lacks.
+    """
+    place = {
+        "RANK": str(rank),
+        "WORLD_SIZE": str(world),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["trimorph.training.trainer"])
+    process = context.Process(target=_run, args=(pickle.dumps(work), place))
     process.start()
     return process
 
 
-def together(world: int, work: Callable[[], Any]) -> None:
-    """Do the work in several processes that train one model."""
+def together(world: int, work: Callable[[], Any], *, code: int = 0) -> None:
+    """Do the work in several processes that train one model; all of them end with the exit code."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     processes = [start(work, rank=rank, world=world, port=port) for rank in range(world)]
     for process in processes:
         process.join(timeout=120)
-        assert process.exitcode == 0
+        assert process.exitcode == code
+
+
+def _run(work: bytes, place: dict[str, str]) -> None:
+    os.environ.update(place)
+    try:
+        pickle.loads(work)()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def final_state(folder: Path) -> dict[str, Any]:

@@ -71,11 +71,13 @@ def test_problem_comes_back():
 def test_metrics_are_cut_back_and_a_torn_line_is_left_out(tmp_path):
     log = MetricsLog(tmp_path / "metrics.jsonl")
     for step in range(1, 6):
-        log.add(step=step, terms={"a": 0.1 * step})
+        log.add(step=step, epoch=1 + (step - 1) // 2, terms={"a": 0.1 * step})
     with log.path.open("a") as file:
         file.write('{"step": 6, "ter')
     assert [line["step"] for line in read_metrics(log.path)] == [1, 2, 3, 4, 5]
-    log.cut(step=3)
+    log.cut(epoch=1, step=3)
     assert [line["step"] for line in read_metrics(log.path)] == [1, 2, 3]
-    log.add(step=4)
-    assert [line["step"] for line in read_metrics(log.path)] == [1, 2, 3, 4]
+    log.add(step=2, epoch=2)  # two processes count half as many steps
+    assert [line["step"] for line in read_metrics(log.path)] == [1, 2, 3, 2]
+    log.cut(epoch=1, step=2)
+    assert [line["step"] for line in read_metrics(log.path)] == [1, 2, 2]

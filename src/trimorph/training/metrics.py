@@ -20,11 +20,19 @@ class MetricsLog:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(values, allow_nan=False) + "\n")
 
-    def cut(self, *, step: int) -> None:
-        """Drop the lines of steps after ``step``, which a run that was cut short has written."""
+    def cut(self, *, epoch: int, step: int) -> None:
+        """Keep the lines of finished epochs, and those of the next one up to ``step``.
+
+        The rest was written by a run that was cut short. Another number of processes counts other steps, so
+        a finished epoch is known by its number alone.
+        """
         if not self.path.exists():
             return
-        kept = [line for line in read_metrics(self.path) if line["step"] <= step]
+        kept = [
+            line
+            for line in read_metrics(self.path)
+            if line["epoch"] <= epoch or (line["epoch"] == epoch + 1 and line["step"] <= step)
+        ]
         with atomic_path(self.path, overwrite=True) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 

@@ -53,7 +53,7 @@ class Tally:
     def restart(self) -> None:
         """Forget the metrics of a run that never came to a checkpoint."""
         if self.metrics is not None:
-            self.metrics.cut(step=0)
+            self.metrics.cut(epoch=0, step=0)
 
     def begin(self, stage: Stage, disk: FourierDisk) -> None:
         """Note the stage and its resolution, and start the clock."""
@@ -113,13 +113,13 @@ class Tally:
             "epoch_seconds": self.epoch_seconds,
         }
 
-    def load(self, state: dict[str, Any], *, step: int) -> None:
-        """Go on from a checkpoint at a step; metrics written after it are dropped."""
+    def load(self, state: dict[str, Any], *, epoch: int, step: int) -> None:
+        """Go on from a checkpoint after some epochs, at a step; metrics written after it are dropped."""
         self.seconds, self.sums = state["seconds"], dict(state["sums"])
         self.steps, self.images = state["steps"], state["images"]
         self.epoch_seconds = state["epoch_seconds"]
         if self.metrics is not None:
-            self.metrics.cut(step=step)
+            self.metrics.cut(epoch=epoch, step=step)
 
     def _report(self, step: _Step, terms: dict[str, float], images: int) -> Report:
         done = self.plan.work(step.number - self.steps) - self.plan.work(step.number)

@@ -87,15 +87,24 @@ class Trainer:
         self.saved_at = monotonic()
 
     def load(self, path: Path) -> None:
-        """Take up the state of a checkpoint; it may come from another number of processes."""
+        """Take up the state of a checkpoint; it may come from another number of processes.
+
+        These count other steps an epoch. Of an epoch under way, as many images are taken as seen as make
+        whole steps; which ones were seen differs, so that some are seen twice in that epoch, and some not.
+        """
         state = load_checkpoint(path)
         deal_state(self.method, self.optimisers, state, self.processes)
         position = state["position"]
         per_step = self.sampler.size * self.processes.world
         self.step = position["epoch"] * self.plan.steps + position["images"] // per_step
         self.precision = state["precision"]
-        self.tally.load(state["tally"], step=self.step)
+        self.tally.load(state["tally"], epoch=position["epoch"], step=position["step"])
         self.observer.say(f"resumed from {path.name}: epoch {position['epoch']}, step {self.step}")
+
+    @property
+    def done(self) -> bool:
+        """Whether the plan's last step is behind."""
+        return self.step >= self.plan.total
 
     def fit(self) -> None:
         """Train from where the state is to the end of the plan.
@@ -103,7 +112,7 @@ class Trainer:
         Errors: Interrupted after Ctrl-C or SIGTERM, when a checkpoint is written; InputError when losses are
         not finite; OSError when a file cannot be written.
         """
-        if self.step >= self.plan.total:
+        if self.done:
             self.observer.say(f"nothing is left to do: all {self.plan.epochs} epochs are done")
             return
         if self.step == 0:
@@ -111,7 +120,7 @@ class Trainer:
         with stop_requests() as request:
             self._settle_precision()
             stage: Stage | None = None
-            while self.step < self.plan.total:
+            while not self.done:
                 epoch = self.step // self.plan.steps
                 if self.plan.stage(epoch) is not stage:
                     stage = self.plan.stage(epoch)
