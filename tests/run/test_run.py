@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,8 @@ from trimorph.run.recipe import Recipe
 from trimorph.run.run import Run
 from trimorph.run.train import resume, train
 from trimorph.training.checkpoint import load_checkpoint
+from trimorph.training.interrupt import Interrupted
+from trimorph.training.observer import Silent
 
 
 def test_recovers_the_truth_from_files(trained):
@@ -115,6 +118,51 @@ def test_killed_before_the_first_checkpoint(star, short):
     assert all(torch.equal(state[name], value) for name, value in whole.items())
     epochs = [line["epoch"] for line in short.metrics() if line["kind"] == "epoch"]
     assert epochs == [1, 2, 3, 4]
+
+
+class StopsAt(Silent):
+    """Presses Ctrl-C at a step, and remembers how many images were prepared."""
+
+    def __init__(self, number=0):
+        self.number, self.prepared = number, 0
+
+    def step(self, report):
+        if report.step == self.number:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def prepare(self, done, count):
+        self.prepared = done
+
+
+def test_prepared_images_stay_until_the_end(star, tmp_path, monkeypatch):
+    whole = train(toy_recipe(star), tmp_path / "whole")
+    monkeypatch.setattr("trimorph.data.particles.available_memory", lambda: 0)
+    first, again = StopsAt(9), StopsAt()
+    with pytest.raises(Interrupted):
+        train(toy_recipe(star), tmp_path / "run", observer=first)
+    assert first.prepared == 120
+    (file,) = (tmp_path / "run" / "cache").iterdir()
+    assert file.stat().st_size == 120 * len(ToyImages(box=16).disk) * 4
+    (file.parent / ".prepared-0123.4567.tmp.float16").write_bytes(b"left by a kill")
+    run = resume(tmp_path / "run", observer=again)
+    assert again.prepared == 0
+    assert not file.parent.exists()
+    one, two = (load_checkpoint(one.checkpoint(4))["model"] for one in (whole, run))
+    assert all(torch.equal(two[name], value) for name, value in one.items())
+
+    resume(run.path, observer=again)
+    assert again.prepared == 0
+    assert "nothing is left to do" in (run.path / "log.txt").read_text()
+
+
+def test_a_users_files_beside_the_prepared_images_stay(short, monkeypatch):
+    monkeypatch.setattr("trimorph.data.particles.available_memory", lambda: 0)
+    elsewhere = short.path.parent / "fast disk"
+    elsewhere.mkdir()
+    (short.path / "cache").symlink_to(elsewhere)
+    (elsewhere / "mine.txt").write_text("mine")
+    resume(short.path)
+    assert [path.name for path in (short.path / "cache").iterdir()] == ["mine.txt"]
 
 
 def test_other_recipe_is_refused_with_its_keys(short):

@@ -77,8 +77,8 @@ def _fit(
     recipe = run.recipe
     listener = observer if observer is not None and processes.first else Silent()
     log = LogFile(run.path / "log.txt", listener) if processes.first else listener
-    _prepare(run, stack, processes, log)
     if checkpoint is None:
+        _prepare(run, stack, processes, log)
         problem = processes.share(_state_problem(recipe, stack, processes, log) if processes.first else None)
     else:
         problem = problem_from_state(load_checkpoint(checkpoint)["problem"])
@@ -99,11 +99,16 @@ def _fit(
     )
     if checkpoint is not None:
         trainer.load(checkpoint)
+        if not trainer.done:
+            _prepare(run, stack, processes, log)
     trainer.fit()
+    processes.wait()
+    if processes.first:
+        _drop_cache(run.path / "cache")
 
 
 def _prepare(run: Run, stack: ParticleStack, processes: Processes, log: Observer) -> None:
-    """Fill the cache of half planes: in memory where it fits, else in a file in the run."""
+    """Fill the cache of half planes: in memory where it fits, else in a file that stays until the end."""
     log.say(
         f"{len(stack)} particles of {stack.box} pixels of {stack.pixel_size:.4g} Å from {stack.table.source}"
     )
@@ -118,6 +123,14 @@ def _prepare(run: Run, stack: ParticleStack, processes: Processes, log: Observer
     if not processes.first:
         stack.prepare(run.path / "cache", ram_limit=0)
     log.say(f"images ready in {monotonic() - start:.1f} s")
+
+
+def _drop_cache(folder: Path) -> None:
+    """Remove the prepared images, which only a run that goes on needs, and their folder if it is empty then."""
+    for file in [*folder.glob("prepared-*"), *folder.glob(".prepared-*")]:
+        file.unlink()
+    if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _state_problem(recipe: Recipe, stack: ParticleStack, processes: Processes, log: Observer) -> Problem:
