@@ -17,7 +17,9 @@ import numpy as np
 
 import trimorph
 from trimorph.cli.progress import bar
+from trimorph.cli.train import guided
 from trimorph.cli.training_display import TrainingDisplay
+from trimorph.core.errors import InputError
 from trimorph.data.mrc import read_map
 from trimorph.evaluation.figure import draw_recovery
 from trimorph.evaluation.simulated_run import score_run
@@ -41,7 +43,7 @@ def main(folder: Path) -> None:
         training=trimorph.TrainingSettings(batch_size=32),
     )
     with TrainingDisplay() as display:
-        run = trimorph.train(recipe, folder / "run", observer=display)
+        run = guided(lambda: trimorph.train(recipe, folder / "run", observer=display), folder / "run")
     print(f"3. maps        trimorph volumes {folder}/run --pc 1 --points 5")
     maps = trimorph.write_volumes(run.path, pc=1, points=5, output=folder / "maps")
     scores = score_run(run, made.truth, states)
@@ -74,5 +76,18 @@ def draw(picture: Path, run: trimorph.Run, truth: trimorph.Truth, states: Path) 
     )
 
 
+def ending(folder: Path) -> int:
+    """Run, and return the exit code as the command line does: 0 done, 1 the input's fault, 130 Ctrl-C."""
+    try:
+        main(folder)
+    except KeyboardInterrupt:
+        print("\ndemo: stopped. To start anew, remove the folder or name another.", file=sys.stderr)
+        return 130
+    except (InputError, OSError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo"))
+    sys.exit(ending(Path(sys.argv[1] if len(sys.argv) > 1 else "demo")))

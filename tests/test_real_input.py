@@ -117,7 +117,7 @@ def test_images_of_dark_protein_are_found_out(shared: Shared) -> None:
     }
     assert any("--invert" in remark for remark in described["star"].remarks)
     assert not any("--invert" in remark for remark in described["cs"].remarks)
-    assert described["star"].missing["field"] == described["cs"].missing["field"] == ("poses",)
+    assert described["star"].missing == described["cs"].missing == ("poses",)
 
 
 def test_particles_of_one_half_set_are_not_reconstructed(

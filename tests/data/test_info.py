@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import matplotlib.image
@@ -19,8 +20,12 @@ from trimorph.data.info import describe
 from trimorph.data.mrc import open_stack, write_stack
 from trimorph.data.open import ParticleInput, open_particles
 from trimorph.data.orientations import coverage
+from trimorph.data.read import read_particles
 from trimorph.data.star import write_star
-from trimorph.data.tables import make_table
+from trimorph.data.tables import SourceColumns, make_table
+from trimorph.methods import registry
+from trimorph.methods.field import Field
+from trimorph.methods.registry import method_names
 
 COUNT, BOX, SIZE = 60, 48, 3.0
 
@@ -52,8 +57,7 @@ def test_what_the_file_holds_is_said(tmp_path):
     assert 1e4 < info.defocus.low < info.defocus.median < info.defocus.high < 2e4
     assert info.defocus.counts.sum() == COUNT
     assert info.optics[0].voltage == 300.0
-    assert info.missing["field"] == info.missing["gaussians"] == ()
-    assert "structure" in info.missing["segments"][0]
+    assert info.missing == ()
     assert not info.remarks
 
 
@@ -93,13 +97,13 @@ def test_images_that_are_not_there_leave_the_rest(tmp_path):
     star = made_star(tmp_path)
     (tmp_path / "a.mrcs").rename(tmp_path / "moved.mrcs")
     info = describe(star, figure=tmp_path / "info.png")
-    assert info.missing["field"] == ("images",)
+    assert info.missing == ("images",)
     assert (info.sign, info.box) == (None, None)
     assert info.orientations is not None
     assert any("names the stack a.mrcs" in remark and "--stack" in remark for remark in info.remarks)
     assert (tmp_path / "info.png").exists()
     moved = describe(ParticleInput(star, stack=tmp_path / "moved.mrcs"))
-    assert moved.missing["field"] == ()
+    assert moved.missing == ()
     assert any("names the stack a.mrcs; moved.mrcs is used" in remark for remark in moved.remarks)
 
 
@@ -125,7 +129,7 @@ def test_unusable_images_are_a_remark(tmp_path):
     write_stack(tmp_path / "a.mrcs", images, SIZE, overwrite=True)
     info = describe(star)
     assert info.sign is None
-    assert "images" in info.missing["field"]
+    assert "images" in info.missing
     assert any("image 5" in remark and "NaN" in remark for remark in info.remarks)
 
 
@@ -144,7 +148,6 @@ def test_command_line(tmp_path, capsys):
         "48 px of 3 Å",
         "protein is bright",
         "field      ready",
-        "segments   needs",
     ):
         assert part in said
     assert matplotlib.image.imread(figure).shape[:2] == (1080, 1800)
@@ -154,6 +157,37 @@ def test_command_line(tmp_path, capsys):
     assert figure.read_bytes() == before
     assert run(["info", str(tmp_path / "none.star")]) == 1
     assert "found no such file" in capsys.readouterr().err
+
+
+def test_methods_that_are_registered_and_no_others_are_named(tmp_path, capsys, monkeypatch):
+    star = made_star(tmp_path)
+    assert run(["info", str(star)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.endswith(" ready")] == method_names()
+    monkeypatch.setitem(registry.METHODS, "atoms", f"{__name__}:Atoms")
+    (tmp_path / "a.mrcs").unlink()
+    assert run(["info", str(star)]) == 0
+    said = capsys.readouterr().out
+    assert "atoms      needs images, --structure\n" in said
+    assert "field      needs images\n" in said
+
+
+class Atoms(Field):
+    """As much of a method as is asked for here: its settings, one of which must be given."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        structure: Path
+        epochs: int = 5
+        weights: tuple[float, ...] = field(default_factory=tuple)
+
+
+def test_ideal_projections_need_no_ctf(tmp_path):
+    star = made_star(tmp_path)
+    bare = replace(read_particles(star), ctf=None, columns=SourceColumns())
+    write_star(bare, tmp_path / "bare.star")
+    assert describe(tmp_path / "bare.star").missing == ("CTF",)
+    assert describe(ParticleInput(tmp_path / "bare.star", ignore_ctf=True)).missing == ()
 
 
 def test_real_tomography_images_with_overrides(shared):

@@ -284,6 +284,27 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("word", "code", "said"), [
+    ("none", 0, "no noise"),
+    ("None", 0, "no noise"),
+    ("0.5", 0, "signal-to-noise ratio 0.5"),
+    ("0", 1, "found snr = 0.0; wanted more than 0, or None for no noise"),
+    ("nan", 1, "found snr = nan; wanted more than 0"),
+    ("loud", 2, "Error parsing --snr: no type matching none|FLOAT"),
+])  # fmt: skip
+def test_the_word_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], word: str, code: int, said: str
+) -> None:
+    words = ["simulate", "adk", "-o", str(tmp_path / "a"), "--count", "2", "--box", "16", "--no-states"]
+    try:
+        found = run([*words, "--snr", word])
+    except SystemExit as usage:
+        found = usage.code
+    assert found == code
+    output = capsys.readouterr()
+    assert said in " ".join((output.out + output.err).replace("│", " ").split())
+
+
 def test_real_poses_ctf_and_noise(tmp_path: Path, shared: Callable[[str], Path]) -> None:
     table = shared("metadata/empiar10076_poses_ctf_subset20k.npz")
     made = simulate(

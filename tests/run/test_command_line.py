@@ -39,11 +39,12 @@ def test_recipe_file_with_flags_over_it(trained):
     file = trained.path / "recipe.toml"
     same, _ = parse("--recipe", file, "-o", "out")
     assert same == trained.recipe
-    other, _ = parse("toy", f"--recipe={file}", "-o", "out", "--seed", "3", "--resolution", "None")
-    assert other.differences(trained.recipe) == {
-        "settings.resolution": ("none", 20.0),
-        "training.seed": (3, 0),
-    }
+    for none in ("none", "None"):
+        other, _ = parse("toy", f"--recipe={file}", "-o", "out", "--seed", "3", "--resolution", none)
+        assert other.differences(trained.recipe) == {
+            "settings.resolution": ("none", 20.0),
+            "training.seed": (3, 0),
+        }
 
 
 @pytest.mark.parametrize("name", method_names())

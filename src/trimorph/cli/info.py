@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
 from math import degrees
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +41,7 @@ def command(
     from rich.console import Console
 
     from trimorph.data.info import describe
+    from trimorph.methods.registry import method_names
 
     info = describe(particles, figure=figure, overwrite=overwrite)
     console = Console(highlight=False)
@@ -48,11 +50,23 @@ def command(
         console.print(_optics(info))
     for remark in info.remarks:
         console.print(f"[yellow]note[/yellow] {_plain(remark)}", soft_wrap=True)
-    for method, missing in info.missing.items():
+    for method in method_names():
+        missing = [*info.missing, *_own_needs(method)]
         state = f"[yellow]needs[/yellow] {', '.join(missing)}" if missing else "[green]ready[/green]"
-        console.print(f"{method:<10} {state}")
+        console.print(f"{method:<10} {state}", soft_wrap=True)
     if figure is not None:
         console.print(_plain(str(figure)), soft_wrap=True)
+
+
+def _own_needs(method: str) -> list[str]:
+    """Flags of `trimorph train METHOD` that have no default, so that the method cannot do without them."""
+    from trimorph.methods.registry import get_method
+
+    return [
+        f"--{field.name.replace('_', '-')}"
+        for field in fields(get_method(method).Settings)
+        if field.default is MISSING and field.default_factory is MISSING
+    ]
 
 
 def _facts(info: ParticleInfo) -> Table:

@@ -63,15 +63,16 @@ def usage() -> str:
 def _call(name: str, rest: list[str]) -> int:
     import tyro
 
+    from trimorph.cli.none_word import with_none
     from trimorph.core.errors import InputError
 
-    module = importlib.import_module(f"trimorph.cli.{name}")
     warnings.showwarning = _remark
     try:
+        module = importlib.import_module(f"trimorph.cli.{name}")
         if name == "train":  # its flags depend on the method that the first word names
             module.command(rest)
         else:
-            tyro.cli(module.command, prog=f"trimorph {name}", args=rest)
+            tyro.cli(module.command, prog=f"trimorph {name}", args=rest, registry=with_none())
     except KeyboardInterrupt:
         print(f"trimorph {name}: stopped.", file=sys.stderr)
         return 130

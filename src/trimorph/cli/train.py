@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_type_hints
 
 import tyro
 
+from trimorph.cli.none_word import with_none
 from trimorph.cli.training_display import TrainingDisplay
 from trimorph.core.errors import InputError
 from trimorph.data.open import ParticleInput
@@ -73,7 +74,9 @@ def parse(arguments: list[str]) -> tuple[Recipe, Path]:
             "name out."
         )
     kind = get_method(name).Settings
-    parsed = tyro.cli(_arguments(name, kind, start), prog=f"trimorph train {name}", args=rest)
+    parsed = tyro.cli(
+        _arguments(name, kind, start), prog=f"trimorph train {name}", args=rest, registry=with_none()
+    )
     recipe = Recipe(
         method=name,
         data=ParticleInput(particles=parsed.particles, **_values(parsed.data)),

@@ -17,6 +17,7 @@ from trimorph.core.rotations import vector_to_matrix
 from trimorph.data.atomic import atomic_path
 from trimorph.data.columns import bad_value, whole_numbers
 from trimorph.data.cs_rows import CsRows, read_cs_rows
+from trimorph.data.measured import Measured
 from trimorph.data.stacks import check_images, find_stacks
 from trimorph.data.tables import ParticleTable, SourceColumns, TableWarning
 
@@ -82,6 +83,20 @@ def read_cs(
         row=np.arange(len(cs), dtype=np.int64),
         columns=SourceColumns(cs=cs.rows, groups=numbers),
     )
+
+
+def measured_cs(path: Path) -> Measured:
+    """Poses and CTF alone; shifts in pixels of unknown size are left out, and that is said."""
+    cs = read_cs_rows(path)
+    kind = _pose_kind(cs)
+    shift = None
+    if kind is not None:
+        if cs.has(f"{kind}/psize_A") or cs.has("blob/psize_A"):
+            shift = _shift(cs, kind)
+        else:
+            _say(cs, "no shifts are taken from it: they are in pixels, and the pixel size is missing")
+    rotation = None if kind is None else _rotation(cs, kind)
+    return Measured.of(len(cs), rotation=rotation, shift=shift, ctf=_ctf(cs))
 
 
 def write_cs(table: ParticleTable, path: Path | str, *, overwrite: bool = False) -> None:

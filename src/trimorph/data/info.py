@@ -1,9 +1,8 @@
-"""describe: what a particle file holds, whether it fits its images, and what it lacks for which method."""
+"""describe: what a particle file holds, whether it fits its images, and what it lacks for training."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,8 +50,8 @@ class ParticleInfo:
     """What is known of the particles of a file; None where the file does not say or images are not at hand.
 
     ``box`` and ``pixel_size`` (Å) are those of the images as they would be used. Defocus and astigmatism (U -
-    V) are in Å, ``phase_shift`` in radians, ``shift`` is the length of the shifts in Å. ``missing`` names,
-    for each method, what it lacks; ``remarks`` is what does not fit together or looks wrong.
+    V) are in Å, ``phase_shift`` in radians, ``shift`` is the length of the shifts in Å. ``missing`` names
+    what training lacks; ``remarks`` is what does not fit together or looks wrong.
     """
 
     source: Path
@@ -70,7 +69,7 @@ class ParticleInfo:
     half_sets: tuple[int, int] | None
     sign: SignCheck | None
     noise: NoiseModel | None
-    missing: Mapping[str, tuple[str, ...]]
+    missing: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
@@ -97,7 +96,7 @@ def describe(
         pixel_size=None if stack is None else stack.pixel_size,
         sign=sign,
         noise=noise,
-        missing=_missing(table, images=noise is not None),
+        missing=_missing(table, images=noise is not None, ignore_ctf=particles.ignore_ctf),
         remarks=tuple(dict.fromkeys(remarks)),
     )
     if figure is not None:
@@ -166,7 +165,7 @@ def _describe_table(table: ParticleTable) -> ParticleInfo:
         half_sets=None if half is None else (int((half == 1).sum()), int((half == 2).sum())),
         sign=None,
         noise=None,
-        missing={},
+        missing=(),
         remarks=(),
     )
 
@@ -197,12 +196,14 @@ def _spread(values: NDArray[np.float64]) -> Spread:
     return Spread(float(values.min()), float(np.median(values)), float(values.max()), counts)
 
 
-def _missing(table: ParticleTable, *, images: bool) -> dict[str, tuple[str, ...]]:
-    """What each method needs and the file does not have."""
-    there = {"images": images, "poses": table.rotation is not None, "CTF": table.ctf is not None}
-    absent = tuple(name for name, found in there.items() if not found)
-    structure = "an atomic structure (PDB or mmCIF), given to the command"
-    return {"field": absent, "gaussians": absent, "segments": (*absent, structure)}
+def _missing(table: ParticleTable, *, images: bool, ignore_ctf: bool) -> tuple[str, ...]:
+    """What every method is trained on and the file does not have."""
+    there = {
+        "images": images,
+        "poses": table.rotation is not None,
+        "CTF": ignore_ctf or table.ctf is not None,
+    }
+    return tuple(name for name, found in there.items() if not found)
 
 
 def _plausibility(table: ParticleTable) -> list[str]:

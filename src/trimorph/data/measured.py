@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimorph.core.ctf import CTF_PARAMETERS
+from trimorph.core.ctf import CTF, CTF_PARAMETERS
 from trimorph.core.errors import InputError
 
 _DRAWN = CTF_PARAMETERS[:7]
@@ -30,23 +30,44 @@ class Measured:
     def __len__(self) -> int:
         return self.count
 
+    @classmethod
+    def of(
+        cls,
+        count: int,
+        *,
+        rotation: NDArray[np.float64] | None,
+        shift: NDArray[np.float64] | None,
+        ctf: CTF | None,
+    ) -> Measured:
+        """Of a CTF, what describes the microscope is taken."""
+        drawn = None if ctf is None else {name: getattr(ctf, name) for name in _DRAWN}
+        return cls(count=count, rotation=rotation, shift=shift, ctf=drawn)
+
 
 def read_measured(path: Path) -> Measured:
     """Read poses and CTF from a RELION star file, a cryoSPARC .cs file or an .npz file.
 
+    Images are not looked for, and the file need not say how large they are.
     An .npz file written by ``trimorph simulate`` holds canonical units. Any other is read in cryoDRGN's:
     ``rot`` (n, 3, 3), ``trans_frac_of_box`` (n, 2) with ``D`` and ``apix``, ``defocus_u``,
     ``defocus_v`` in Å, ``defocus_angle`` and ``phase_shift`` in degrees, ``kv``, ``cs_mm``, ``amp``.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file. Give a .star, .cs or .npz file with poses or CTF.")
-    if path.suffix == ".npz":
+    kind = path.suffix.lower()
+    if kind == ".npz":
         return _check(_read_npz(path), path)
-    from trimorph.data.read import read_particles
+    if kind == ".star":
+        from trimorph.data.star import measured_star
 
-    table = read_particles(path, need_images=False)
-    ctf = None if table.ctf is None else {name: getattr(table.ctf, name) for name in _DRAWN}
-    return Measured(count=len(table), rotation=table.rotation, shift=table.shift, ctf=ctf)
+        return measured_star(path)
+    if kind == ".cs":
+        from trimorph.data.cryosparc import measured_cs
+
+        return measured_cs(path)
+    raise InputError(
+        f'{path}: found the ending "{path.suffix}"; wanted poses or CTF in a .star, .cs or .npz file.'
+    )
 
 
 def _read_npz(path: Path) -> Measured:

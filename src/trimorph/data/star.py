@@ -15,6 +15,7 @@ from trimorph.core.ctf import CTF
 from trimorph.core.errors import InputError
 from trimorph.core.rotations import euler_to_matrix
 from trimorph.data.columns import bad_value, whole_numbers
+from trimorph.data.measured import Measured
 from trimorph.data.stacks import check_images, find_stacks
 from trimorph.data.star_blocks import read_blocks, write_blocks
 from trimorph.data.star_export import canonical_blocks
@@ -62,6 +63,7 @@ def read_star(
     )
     size = _pixel_size(star, pixel_size)
     rotation = _rotation(star)
+    _refuse_premultiplied(star)
     _say_what_is_not_applied(star)
     return ParticleTable(
         source=path,
@@ -80,6 +82,19 @@ def read_star(
         row=np.arange(len(star), dtype=np.int64),
         columns=SourceColumns(star=blocks, particles=star.block, groups=star.group_numbers),
     )
+
+
+def measured_star(path: Path) -> Measured:
+    """Poses and CTF alone; origins in pixels of unknown size are left out, and that is said."""
+    star = join_optics(path, read_blocks(path))
+    rotation, size = _rotation(star), _stated_pixel_size(star)
+    shift = None
+    if rotation is not None:
+        if size is None and star.has("rlnOriginX") and not star.has("rlnOriginXAngst"):
+            _say(star, "no shifts are taken from it: they are in pixels, and the pixel size is missing")
+        else:
+            shift = _shift(star, np.ones(len(star)) if size is None else size)
+    return Measured.of(len(star), rotation=rotation, shift=shift, ctf=_ctf(star))
 
 
 def write_star(table: ParticleTable, path: Path | str, *, overwrite: bool = False) -> None:
@@ -202,14 +217,6 @@ def _shift(star: StarRows, pixel_size: NDArray[np.float64]) -> NDArray[np.float6
 def _ctf(star: StarRows) -> CTF | None:
     if not star.has("rlnDefocusU") and not star.has("rlnDefocusV"):
         return None
-    if star.has("rlnCtfDataAreCtfPremultiplied"):
-        flag = star.number("rlnCtfDataAreCtfPremultiplied", wanted_for="the CTF")
-        if flag.any():
-            raise InputError(
-                f"{star.source}: row {int(np.flatnonzero(flag)[0]) + 1}: images that were multiplied by "
-                "their CTF (rlnCtfDataAreCtfPremultiplied is 1); wanted images as recorded. Extract them "
-                "again without premultiplication."
-            )
     wanted_for = "the CTF"
     angle = star.number("rlnDefocusAngle", wanted_for=wanted_for)
     phase = np.zeros(len(star))
@@ -232,6 +239,18 @@ def _ctf(star: StarRows) -> CTF | None:
         b_factor=_decaying(star, optional["rlnCtfBfactor"]),
         scale=optional["rlnCtfScalefactor"],
     )
+
+
+def _refuse_premultiplied(star: StarRows) -> None:
+    if not star.has("rlnCtfDataAreCtfPremultiplied"):
+        return
+    flag = star.number("rlnCtfDataAreCtfPremultiplied", wanted_for="the CTF")
+    if flag.any():
+        raise InputError(
+            f"{star.source}: row {int(np.flatnonzero(flag)[0]) + 1}: images that were multiplied by "
+            "their CTF (rlnCtfDataAreCtfPremultiplied is 1); wanted images as recorded. Extract them "
+            "again without premultiplication."
+        )
 
 
 def _decaying(star: StarRows, b_factor: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -126,7 +126,7 @@ def _prepare(run: Run, stack: ParticleStack, processes: Processes, log: Observer
 
 
 def _drop_cache(folder: Path) -> None:
-    """Remove the prepared images, which only a run that goes on needs, and their folder if it is empty then."""
+    """Remove the prepared images, which only a run that goes on needs, and their folder if it is empty."""
     for file in [*folder.glob("prepared-*"), *folder.glob(".prepared-*")]:
         file.unlink()
     if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):

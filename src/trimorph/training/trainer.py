@@ -120,7 +120,7 @@ class Trainer:
         with stop_requests() as request:
             self._settle_precision()
             stage: Stage | None = None
-            while not self.done:
+            while self.step < self.plan.total:
                 epoch = self.step // self.plan.steps
                 if self.plan.stage(epoch) is not stage:
                     stage = self.plan.stage(epoch)
