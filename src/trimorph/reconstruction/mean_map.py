@@ -25,7 +25,8 @@ def mean_map(
 
     Images with the window of training serve as well as whole ones: the FSC with the mean of 50 true states,
     averaged over shells, is 0.889 against 0.888 where a particle of 176 Å lies in a box of 256 Å, and 0.625
-    against 0.622 in one of 192 Å. A model that adds to this map is not bound by the mask. Where nothing is bright the map is left whole.
+    against 0.622 in one of 192 Å. A model that adds to this map is not bound by the mask. Where nothing is
+    bright the map is left whole.
     """
     result = reconstruct(images, device=device, progress=progress)
     if result.mask is None:
