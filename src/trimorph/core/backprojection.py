@@ -18,7 +18,6 @@ from trimorph.core.gridding import OVERSAMPLING, Gridding
 
 POINTS_A_PASS = {"cpu": 4096}  # what keeps a pass inside the second-level cache of a processor
 POINTS_ELSEWHERE = 1 << 20
-TABLE = 8192
 
 
 class BackProjector:
@@ -54,7 +53,6 @@ class BackProjector:
         self._order = torch.argsort(disk.place)
         self._index = disk.index[self._order].float()
         self._mate = 0.5 * disk.weight[self._order]  # pixels on kx = 0 come with their mates
-        self._table = _kernel_table(self.gridding).to(device)
 
     @property
     def device(self) -> torch.device:
@@ -121,22 +119,12 @@ class BackProjector:
         _, rows, columns = self._shape
         flip = torch.where(point[0] < 0, -1.0, 1.0)
         origin = torch.tensor([self._margin, self._reach, self._reach], device=point.device)
-        shifted = point * flip + (origin - self.gridding.width / 2)[:, None]
-        first = shifted.ceil()
-        entry = ((first - shifted) * TABLE).int().clamp_(max=TABLE - 1)
-        x, y, z = (self._table.index_select(1, along) for along in entry)
+        first, weight = self.gridding.tabulated(point * flip + origin[:, None])
+        x, y, z = weight.unbind(1)
         zy = (z[:, None] * y).flatten(0, 1)
-        first = first.long()
         corner = (first[2] * rows + first[1]) * columns + first[0]
         step = torch.arange(self.gridding.width, device=point.device)
         tap = ((step[:, None, None] * rows + step[:, None]) * columns + step).flatten()
         place = (corner + tap[:, None]).flatten()
         for channel, value in zip(self._sums, (values[0], values[1] * flip, values[2]), strict=True):
             channel.view(-1).scatter_add_(0, place, ((zy * value)[:, None] * x).flatten())
-
-
-def _kernel_table(gridding: Gridding) -> Float[Tensor, "w t"]:
-    """The kernel's weights at finely spaced offsets of the first grid point under it."""
-    offset = (torch.arange(TABLE, dtype=torch.float64) + 0.5) / TABLE
-    point = (gridding.width / 2 - offset)[:, None] + gridding.width
-    return gridding.footprint(point)[1][:, 0].T.float().contiguous()

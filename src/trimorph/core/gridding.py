@@ -6,6 +6,7 @@ Slices of a volume (interpolate), back-projection and density from atoms (spread
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, pi
 
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor
 from trimorph.core.errors import InputError
 
 OVERSAMPLING = 2
+TABLE = 8192
+"""Offsets at which the kernel is tabulated between two points of the grid."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,17 @@ class Gridding:
         # not 0: the square root has no derivative there, and grid points lie on the kernel's very edge
         root = (1 - (2 * distance / self.width) ** 2).clamp_min(1e-12).sqrt()
         return first.long(), torch.special.i0e(self.beta * root) * torch.exp(self.beta * (root - 1))
+
+    def tabulated(self, point: Float[Tensor, "*p"]) -> tuple[Int[Tensor, "*p"], Float[Tensor, w * p]]:
+        """The footprint on one axis by table look-up: several times faster, without a derivative.
+
+        Off by at most half a step of the table, 1 / 16384 of the grid's spacing.
+        """
+        corner = point - self.width / 2
+        first = torch.ceil(corner)
+        entry = ((first - corner) * TABLE).int().clamp_(max=TABLE - 1)
+        weight = _kernel_table(self).to(point).index_select(1, entry.flatten())
+        return first.long(), weight.view(self.width, *point.shape)
 
     def taper(self, box: int, *, device: torch.device | None = None) -> Float[Tensor, " box"]:
         """Transform of the kernel at the voxels of a box, on a grid of twice the box: divide by it."""
@@ -91,3 +105,11 @@ class Gridding:
         spread = kernel.flatten(1)[..., None] * values[:, None, :]
         grid.index_add_(0, place.flatten(), spread.flatten(0, 1))
         return grid.unflatten(0, (size, size, size))
+
+
+@lru_cache(maxsize=8)
+def _kernel_table(gridding: Gridding) -> Float[Tensor, "w t"]:
+    """The kernel's weights at finely spaced offsets of the first grid point under it."""
+    offset = (torch.arange(TABLE, dtype=torch.float64) + 0.5) / TABLE
+    point = (gridding.width / 2 - offset)[:, None] + gridding.width
+    return gridding.footprint(point)[1][:, 0].T.float().contiguous()

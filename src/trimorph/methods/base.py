@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Protocol
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
@@ -36,8 +36,10 @@ class Stage:
 class Problem:
     """What a method is told of the data before it sees a batch.
 
-    ``pixel_size`` in Å, ``particles`` the number of images in use, ``radius`` of the particle in Å, ``mean``
-    the back-projected map of all particles (None: not wanted).
+    ``pixel_size`` in Å, ``particles`` the number of images in use, ``radius`` of the particle in Å. ``noise``
+    is the power in the images; before their window it was that over ``window_share``. Only where
+    :meth:`Method.wants` says so: ``mean``, the back-projected map of all particles; ``mask``, 1 where
+    the density may vary; ``half``, each particle's half set (0 or 1).
     """
 
     box: int
@@ -45,7 +47,24 @@ class Problem:
     particles: int
     radius: float
     noise: NoiseModel
+    window_share: float = 1.0
     mean: Float[Tensor, "d d d"] | None = None
+    mask: Float[Tensor, "d d d"] | None = None
+    half: Int[Tensor, " n"] | None = None
+
+
+Ingredient = Literal["mean", "mask", "half"]
+"""Parts of a :class:`Problem` that cost time to make."""
+
+
+class Survey(Protocol):
+    """A look at the particles between two stages; every process looks at its own."""
+
+    def batches(self, resolution: float | None) -> Iterator[Batch]:
+        """All images once, up to a resolution in Å."""
+
+    def total(self, values: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+        """Sum over the processes."""
 
 
 class Method(nn.Module, ABC):
@@ -62,10 +81,15 @@ class Method(nn.Module, ABC):
         self.disk = FourierDisk(problem.box, problem.pixel_size)
         self.register_buffer("noise_power", problem.noise.power.clone())
 
+    @classmethod
+    @abstractmethod
+    def wants(cls, settings: Any) -> frozenset[Ingredient]:
+        """What the problem has to hold for these settings."""
+
     @property
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
-        """The plan of training."""
+        """The plan of training; :meth:`review` may change what is still to come."""
 
     @property
     @abstractmethod
@@ -90,6 +114,10 @@ class Method(nn.Module, ABC):
 
         The batch is already limited to the stage's resolution; ``progress`` runs from 0 to 1 over training.
         """
+
+    @abstractmethod
+    def review(self, stage: Stage, survey: Survey) -> list[str]:
+        """Settle what only the whole of a finished stage can tell; what was found, in lines for the user."""
 
     def particle_rows(self) -> list[ParticleRows]:
         """Tables with one row a particle, which data-parallel training shards."""

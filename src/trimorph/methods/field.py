@@ -23,7 +23,7 @@ from trimorph.core.fourier_field import FourierField
 from trimorph.core.imaging import render_batch
 from trimorph.core.losses import whitened_likelihood
 from trimorph.core.voxel_grid import VoxelGrid
-from trimorph.methods.base import Method, Problem, Stage
+from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
 from trimorph.methods.encoders import LatentTable, NoLatent, PixelEncoder
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.poses import PoseTable
@@ -122,6 +122,11 @@ class Field(Method):
             else None
         )
 
+    @classmethod
+    def wants(cls, settings: FieldSettings) -> frozenset[Ingredient]:
+        """The mean map, where training starts from it."""
+        return frozenset({"mean"} if settings.from_mean else ())
+
     @property
     def latent_dim(self) -> int:
         """Number of latent components."""
@@ -166,6 +171,10 @@ class Field(Method):
         if isinstance(self.encoder, PixelEncoder):
             terms["divergence"] = self._beta(progress) * posterior.divergence().mean() / pixels
         return terms
+
+    def review(self, stage: Stage, survey: Survey) -> list[str]:
+        """Nothing is settled between stages."""
+        return []
 
     def _beta(self, progress: float) -> float:
         beta = self.settings.beta if self.settings.beta is not None else 1 / self.settings.latent_dim

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,12 +16,20 @@ FAINTEST = 0.2
 """Density that the mask still keeps, over the 99.99th percentile: that of a part with five places."""
 
 
+@dataclass(frozen=True, eq=False)
+class MeanMap:
+    """The map, and the mask that it was multiplied by (1 everywhere where nothing is bright)."""
+
+    map: NDArray[np.float32]
+    mask: NDArray[np.float32]
+
+
 def mean_map(
     images: Images,
     *,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
-) -> NDArray[np.float32]:
+) -> MeanMap:
     """Back-project all particles, and fade to zero beyond 25 Å from all that is denser than :data:`FAINTEST`.
 
     Images with the window of training serve as well as whole ones: the FSC with the mean of 50 true states,
@@ -30,6 +39,7 @@ def mean_map(
     """
     result = reconstruct(images, device=device, progress=progress)
     if result.mask is None:
-        return result.map
+        return MeanMap(result.map, np.ones_like(result.map))
     level = FAINTEST * float(np.quantile(result.map, QUANTILE))
-    return result.map * molecular_mask(result.map, pixel_size=images.pixel_size, threshold=level)
+    mask = molecular_mask(result.map, pixel_size=images.pixel_size, threshold=level)
+    return MeanMap(result.map * mask, mask)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import torch
 
 from trimorph.core.errors import InputError
 from trimorph.data.open import open_particles
 from trimorph.data.particles import ParticleStack
+from trimorph.data.selection import half_sets
 from trimorph.methods.base import Problem
+from trimorph.methods.registry import get_method
 from trimorph.reconstruction.mean_map import mean_map
 from trimorph.run.provenance import check_unchanged, provenance
 from trimorph.run.recipe import FREE_TO_CHANGE, Recipe, build_method
@@ -134,23 +134,24 @@ def _drop_cache(folder: Path) -> None:
 
 
 def _state_problem(recipe: Recipe, stack: ParticleStack, processes: Processes, log: Observer) -> Problem:
-    """What the method is told of the data; the mean map where its settings have ``from_mean`` on."""
-    mean = None
-    if _wants_mean(recipe.settings):
+    """What the method is told of the data: what it wants, and no more."""
+    wanted = get_method(recipe.method).wants(recipe.settings)
+    found: dict[str, torch.Tensor] = {}
+    if wanted & {"mean", "mask"}:
         log.say("back-projecting the mean map")
-        mean = torch.as_tensor(mean_map(stack, device=processes.device), dtype=torch.float32)
+        mean = mean_map(stack, device=processes.device)
+        found = {"mean": torch.as_tensor(mean.map), "mask": torch.as_tensor(mean.mask)}
+    if "half" in wanted:
+        found["half"] = torch.as_tensor(half_sets(stack.table, seed=recipe.training.seed) - 1)
     return Problem(
         box=stack.box,
         pixel_size=stack.pixel_size,
         particles=len(stack),
         radius=stack.radius,
         noise=stack.noise,
-        mean=mean,
+        window_share=stack.window_share,
+        **{name: value for name, value in found.items() if name in wanted},
     )
-
-
-def _wants_mean(settings: Any) -> bool:
-    return any(field.name == "from_mean" and getattr(settings, field.name) for field in fields(settings))
 
 
 def _refuse_changes(recipe: Recipe, started: Recipe, path: Path) -> None:

@@ -7,6 +7,7 @@ when a later one is written.
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -67,14 +68,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def problem_to_state(problem: Problem) -> dict[str, Any]:
     """What a checkpoint keeps of the data, so that the model can be rebuilt without them."""
-    return {
-        "box": problem.box,
-        "pixel_size": problem.pixel_size,
-        "particles": problem.particles,
-        "radius": problem.radius,
-        "noise_power": problem.noise.power.cpu(),
-        "mean": None if problem.mean is None else problem.mean.cpu(),
-    }
+    state = {field.name: getattr(problem, field.name) for field in fields(problem) if field.name != "noise"}
+    state["noise_power"] = problem.noise.power
+    return {key: value.cpu() if isinstance(value, torch.Tensor) else value for key, value in state.items()}
 
 
 def problem_from_state(state: dict[str, Any]) -> Problem:

@@ -25,6 +25,7 @@ from trimorph.training.latents import ENCODE_BATCH, encode_all
 from trimorph.training.memory import keep_freed_memory
 from trimorph.training.observer import LogFile, Observer, Silent
 from trimorph.training.optimisers import Optimisers, row_parameter_names
+from trimorph.training.own_particles import OwnParticles
 from trimorph.training.plan import Plan
 from trimorph.training.precision import Precision, autocast, choose_precision
 from trimorph.training.processes import Processes
@@ -94,6 +95,7 @@ class Trainer:
         """
         state = load_checkpoint(path)
         deal_state(self.method, self.optimisers, state, self.processes)
+        self.plan = self.tally.plan = Plan(self.method.stages, self.sampler.steps, self.method.disk)
         position = state["position"]
         per_step = self.sampler.size * self.processes.world
         self.step = position["epoch"] * self.plan.steps + position["images"] // per_step
@@ -212,6 +214,8 @@ class Trainer:
     def _end_epoch(self, stage: Stage, done: int) -> None:
         """Write the epoch's metrics, a checkpoint, and from time to time the latents."""
         self.tally.end(epoch=done)
+        if done == self.plan.epochs or self.plan.stage(done) is not stage:
+            self._review(stage)
         keep = done % self.settings.checkpoint_every == 0 or done == self.plan.epochs
         if keep and self.method.latent_dim > 0:
             latents = encode_all(
@@ -227,6 +231,15 @@ class Trainer:
         waited = monotonic() - self.saved_at > min(60 * self.settings.checkpoint_minutes, EPOCH_SECONDS)
         if keep or self.processes.share(waited):
             self._save(keep=keep)
+
+    def _review(self, stage: Stage) -> None:
+        """Let the method look at all particles at the end of a stage, and follow what it plans then."""
+        was_training = self.method.training
+        survey = OwnParticles(self.images, self.disk, self.processes, self.settings.batch_size)
+        for line in self.method.eval().review(stage, survey):
+            self.observer.say(line)
+        self.method.train(was_training)
+        self.plan = self.tally.plan = Plan(self.method.stages, self.sampler.steps, self.method.disk)
 
     def _save(self, *, keep: bool) -> Path:
         epoch, step = divmod(self.step, self.plan.steps)

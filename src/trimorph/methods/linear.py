@@ -1,0 +1,297 @@
+"""Method `linear`: mean + a few low-resolution modes of density, with the exact posterior of every image.
+
+V(z) = mean + sum_k z_k V_k with z ~ N(0, diag variance). An image is a slice of V(z) times the CTF, with
+Gaussian noise of known power: so z given an image is Gaussian too, in closed form, and the modes maximise the
+likelihood with z integrated out. The half sets are fitted apart first: what they agree on is the prior of the
+final modes, and what the modes of one say of the images of the other tells how many modes are real.
+
+Source: probabilistic principal component analysis (Tipping & Bishop, J. R. Stat. Soc. B 61 (1999) 611) of
+densities seen through projections; as variability analysis, Punjani & Fleet, J. Struct. Biol. 213 (2021)
+107702.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from trimorph.core.batch import Batch
+from trimorph.core.checks import check_range
+from trimorph.core.errors import InputError
+from trimorph.core.noise import NoiseModel
+from trimorph.core.voxel_grid import VoxelGrid, resample
+from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
+from trimorph.methods.mode_agreement import align, principal, principal_cosines, shared_power, shells
+from trimorph.methods.mode_frame import ModeFrame
+from trimorph.methods.posterior import Posterior
+
+IMAGES_SHOWN = 40_000
+"""Images, counted every time they are seen, that a first fit of the half sets takes by default."""
+
+LIMITS = (6.0, 9.0, 13.0)
+"""Resolution limits that are tried in turn by default: the particle's diameter over these."""
+
+MOST_MODES = 10
+"""Modes that are fitted where their number is to be found."""
+
+SIGNIFICANT = 3.0
+"""Standard errors by which a mode must raise the held-out likelihood to be called real."""
+
+
+@dataclass(frozen=True)
+class LinearSettings:
+    """Settings of the method `linear`."""
+
+    modes: int | Literal["auto"] = "auto"
+    """Number of modes, 1 to 64; auto: as many as raise the likelihood of images that were held out."""
+    resolution: float | None = None
+    """Finest resolution of the modes in Å; by default it is raised in steps while that likelihood grows."""
+    epochs: int | None = None
+    """Passes through the particles for the first fit of the half sets, and half as many for each step after
+    it. By default, as many as show 40,000 images."""
+    learning_rate: float = 0.05
+    """Peak learning rate of the modes, in units of the mean map's standard deviation."""
+    contrast: float = 0.0
+    """Standard deviation of the particles' contrast (amplitude) around 1; 0 takes all as equal."""
+
+    def __post_init__(self) -> None:
+        if self.modes != "auto":
+            check_range("modes", self.modes, least=1, most=64)
+        check_range("epochs", self.epochs, least=1)
+        check_range("resolution", self.resolution, above=0)
+        check_range("learning_rate", self.learning_rate, above=0)
+        check_range("contrast", self.contrast, least=0)
+
+
+class Linear(Method):
+    """The linear model; see the module's docstring.
+
+    What :meth:`review` finds is kept in buffers: ``gain`` and ``gain_error`` (k,), the held-out
+    log-likelihood an image that each mode adds and its standard error; ``cosine`` (k,), of the principal
+    angles between the half sets' modes; ``kept`` and ``real``, numbers of modes.
+    """
+
+    Settings: ClassVar[type[LinearSettings]] = LinearSettings
+
+    def __init__(self, settings: LinearSettings, problem: Problem) -> None:
+        super().__init__(problem)
+        mean, mask, half = _ingredients(problem)
+        self.settings, self.particles = settings, problem.particles
+        self.epochs = settings.epochs or ceil(IMAGES_SHOWN / problem.particles)
+        self.limits = mode_limits(settings, problem)
+        self.frame = ModeFrame(
+            mean,
+            NoiseModel(problem.noise.power / problem.window_share),
+            disk=self.disk,
+            resolution=self.limits[-1],
+            contrast=settings.contrast,
+        )
+        box, count = self.frame.box, MOST_MODES if settings.modes == "auto" else settings.modes
+        mask = resample(mask, problem.pixel_size, box=box, pixel_size=self.frame.pixel_size).clamp(0, 1)
+        self.unit = float((self.frame.mean * mask).square().sum().div(mask.square().sum()).sqrt())
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("mask", mask, persistent=False)
+        self.register_buffer("half_set", half, persistent=False)
+        coarse = self.disk.limit(resolution=self.limits[0]).radius[-1]
+        self.halves = nn.Parameter(0.1 * _smooth(torch.randn(2, count, box, box, box), radius=float(coarse)))
+        self.modes = nn.Parameter(torch.zeros(count, box, box, box))
+        self.register_buffer("prior", torch.ones(count, int(shells(box).max()) + 1))
+        for name, number in {"tried": 0, "best": 0, "settled": 0, "kept": count, "real": 0}.items():
+            self.register_buffer(name, torch.tensor(number))
+        for name in ("gain", "gain_error", "cosine"):
+            self.register_buffer(name, torch.zeros(count))
+        self.mean: Tensor
+        self.mask: Tensor
+        self.half_set: Tensor
+        self.prior: Tensor
+        self.gain: Tensor
+        self.gain_error: Tensor
+        self.cosine: Tensor
+        self.tried: Tensor
+        self.best: Tensor
+        self.settled: Tensor
+        self.kept: Tensor
+        self.real: Tensor
+
+    @classmethod
+    def wants(cls, settings: LinearSettings) -> frozenset[Ingredient]:
+        """Mean, mask and half sets."""
+        return frozenset({"mean", "mask", "half"})
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of modes that are kept."""
+        return int(self.kept)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The half sets at one limit after another while that pays, then all particles at the best."""
+        rate, later = self.settings.learning_rate, ceil(self.epochs / 2)
+        limits = self.limits[: int(self.tried)] if self.settled else self.limits
+        epochs = [self.epochs, *[later] * len(limits)]
+        halves = [
+            Stage(f"half sets to {limit:.1f} Å", count, limit, {"halves": rate})
+            for count, limit in zip(epochs, limits, strict=False)
+        ]
+        limit = limits[int(self.best) if self.settled else -1]
+        return (*halves, Stage(f"all to {limit:.1f} Å", later, limit, {"modes": rate}))
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Groups: halves (modes of both half sets), modes (those of all particles)."""
+        return {"halves": [self.halves], "modes": [self.modes]}
+
+    def encode(self, batch: Batch) -> Posterior:
+        """The exact posterior."""
+        modes = self.densities()
+        found, _ = self.frame.posterior(modes[None], batch)
+        deviation = modes.flatten(1).norm(dim=1)
+        own = slice(found.mean.shape[1] - len(modes), None)
+        factor = torch.linalg.cholesky(found.covariance[:, own, own])
+        return Posterior(deviation * found.mean[:, own], deviation[:, None] * factor)
+
+    def decode(self, z: Float[Tensor, "v d"]) -> VoxelGrid:
+        """Mean + sum_k z_k V_k / |V_k|, with the norm over the voxels of the modes' grid."""
+        modes = self.densities()
+        unit = modes / modes.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None, None]
+        change = resample(
+            torch.einsum("vk,kzyx->vzyx", z, unit),
+            self.frame.pixel_size,
+            box=self.disk.box,
+            pixel_size=self.disk.pixel_size,
+        )
+        return VoxelGrid(self.mean + change, self.disk.pixel_size)
+
+    def densities(self) -> Float[Tensor, "k c c c"]:
+        """The modes that are kept, each as long as its latent's standard deviation.
+
+        Before the first review, those of the first half set.
+        """
+        source = self.modes if self.tried else self.halves[0]
+        return self._masked(source)[: self.latent_dim]
+
+    def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
+        """Negative log-likelihood with z integrated out, and the modes' prior, a pixel of the plane each."""
+        pixels = float(batch.disk.weight.sum())
+        if "halves" in stage.learning_rate:
+            sets = self._masked(self.halves)
+            _, likelihood = self.frame.posterior(sets, batch, which=self.half_set[batch.index])
+            return {"likelihood": -likelihood.mean() / pixels}
+        _, likelihood = self.frame.posterior(self.densities()[None], batch)
+        return {
+            "likelihood": -likelihood.mean() / pixels,
+            "prior": self._penalty() / (self.particles * pixels),
+        }
+
+    def review(self, stage: Stage, survey: Survey) -> list[str]:
+        """How many modes are real, and whether a finer limit pays; at the end, the modes in order."""
+        with torch.no_grad():
+            if "modes" in stage.learning_rate:
+                self.modes[: self.latent_dim] = self._stored(principal(self.densities().flatten(1)))
+                return [self.verdict]
+            first, second = align(*self._masked(self.halves).flatten(2))
+            gain, error = self._held_out(torch.stack([first, second]), stage, survey)
+            better = not self.tried or _most(gain) > 1.01 * _most(self.gain)
+            if better:
+                self._adopt(first, second, gain, error)
+            self.tried += 1
+            self.settled.fill_(int(not better or int(self.tried) == len(self.limits)))
+        said = f"{stage.name}: the modes raise the held-out likelihood by {_most(gain):.3f} an image"
+        return [said if better else f"{said}, less than the coarser limit; that one is taken"]
+
+    @property
+    def verdict(self) -> str:
+        """One line: how many modes are real, and how well the half sets agree on them."""
+        kept, real = int(self.kept), int(self.real)
+        found = "1 mode is" if real == 1 else f"{real or 'no'} modes are"
+        cosines = ", ".join(f"{value:.2f}" for value in self.cosine[:kept].tolist())
+        return (
+            f"{found} real of {kept} kept: real is what raises the likelihood of held-out images by more "
+            f"than {SIGNIFICANT:g} standard errors. Half sets agree to cosines of {cosines}"
+        )
+
+    def _adopt(
+        self,
+        first: Float[Tensor, "k p"],
+        second: Float[Tensor, "k p"],
+        gain: Float[Tensor, " k"],
+        error: Float[Tensor, " k"],
+    ) -> None:
+        """Take what the half sets gave as the start of the modes of all particles, and as their prior."""
+        total = gain.cumsum(0)
+        useful = int(total.argmax()) + 1 if bool(total.max() > 0) else 0
+        kept = max(useful, 1) if self.settings.modes == "auto" else len(gain)
+        self.best.copy_(self.tried)
+        self.kept.fill_(kept)
+        self.real.fill_(int((gain[:useful] > SIGNIFICANT * error[:useful]).sum()))
+        self.gain.copy_(gain)
+        self.gain_error.copy_(error)
+        self.cosine.zero_()
+        self.cosine[:kept] = principal_cosines(first[:kept], second[:kept])
+        grid = (-1, *self.mask.shape)
+        power = shared_power(first.view(grid), second.view(grid))
+        self.prior.copy_(power.clamp_min(1e-4 * power.max()))
+        self.modes.copy_(self._stored(0.5 * (first + second)))
+
+    def _held_out(
+        self, sets: Float[Tensor, "2 k p"], stage: Stage, survey: Survey
+    ) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:
+        """Mean and standard error of what each mode of one half set adds for an image of the other."""
+        modes = sets.view(*sets.shape[:2], *self.mask.shape)
+        sums = torch.zeros(3, sets.shape[1], dtype=torch.float64, device=sets.device)
+        for batch in survey.batches(stage.resolution):
+            found, _ = self.frame.posterior(modes, batch, which=1 - self.half_set[batch.index])
+            gain = found.gain[:, -sets.shape[1] :].double()
+            sums += torch.stack([torch.ones_like(gain), gain, gain**2]).sum(1)
+        count, total, square = survey.total(sums)
+        mean = total / count
+        return mean.float(), ((square / count - mean**2) / count).sqrt().float()
+
+    def _penalty(self) -> Tensor:
+        """Negative log of the prior: Fourier shells with the variance that both half sets share."""
+        kept = self.latent_dim
+        power = torch.fft.fftn(self.unit * self.modes[:kept], dim=(1, 2, 3)).abs().square()
+        variance = self.prior[:kept][:, shells(len(self.mask)).to(power.device)]
+        return 0.5 * self.mask.mean() * (power / variance).sum()
+
+    def _masked(self, values: Float[Tensor, "*k c c c"]) -> Float[Tensor, "*k c c c"]:
+        return self.unit * values * self.mask
+
+    def _stored(self, density: Float[Tensor, "k p"]) -> Float[Tensor, "k c c c"]:
+        """What :meth:`_masked` makes such a density of; densities are zero where the mask is."""
+        return (density / (self.unit * self.mask.flatten().clamp_min(1e-3))).view(-1, *self.mask.shape)
+
+
+def mode_limits(settings: LinearSettings, problem: Problem) -> tuple[float, ...]:
+    """Resolution limits in Å, in the order in which they are tried."""
+    if settings.resolution is not None:
+        return (settings.resolution,)
+    finest = 2.5 * problem.pixel_size
+    limits = [max(2 * problem.radius / fall, finest) for fall in LIMITS]
+    return tuple(dict.fromkeys(limits))
+
+
+def _most(gain: Float[Tensor, " k"]) -> float:
+    """Gain of the best number of leading modes."""
+    return max(float(gain.cumsum(0).max()), 0.0)
+
+
+def _smooth(values: Float[Tensor, "s k c c c"], *, radius: float) -> Float[Tensor, "s k c c c"]:
+    """Values without their Fourier components beyond a radius, of standard deviation 1 again."""
+    axes = (-3, -2, -1)
+    kept = torch.fft.fftn(values, dim=axes) * (shells(values.shape[-1]) <= radius)
+    smooth = torch.fft.ifftn(kept, dim=axes).real
+    return smooth / smooth.std()
+
+
+def _ingredients(problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
+    if problem.mean is None or problem.mask is None or problem.half is None:
+        raise InputError(
+            "Linear: found a problem without mean, mask or half sets; wanted all three. Make it with what "
+            "Linear.wants names."
+        )
+    return problem.mean, problem.mask, problem.half
