@@ -15,7 +15,7 @@ import torch
 from made_stacks import made_table, noise
 
 from trimorph.core.errors import InputError
-from trimorph.data import cache, mapped_file
+from trimorph.data import cache
 from trimorph.data.particles import ParticleStack
 from trimorph.data.prefetch import map_ahead
 
@@ -65,16 +65,20 @@ def test_rows_announced_to_the_disk_are_the_same(tmp_path, monkeypatch):
     assert torch.equal(large.transforms(order, limit=limit), stack.transforms(order, limit=limit))
 
 
-def test_pages_are_given_back_and_values_stay(tmp_path, monkeypatch):
+def test_a_large_file_is_read_not_mapped_and_missed_when_cut(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "available_memory", lambda: 0)
     stack = stack_of(tmp_path)
     stack.prepare(tmp_path, ram_limit=0)
+    (path,) = tmp_path.glob("prepared-*")
+    if Path("/proc/self/maps").exists():
+        assert path.name not in Path("/proc/self/maps").read_text()
     before = stack[:].image
-    assert stack._cache.values._touched > 0
-    monkeypatch.setattr(mapped_file, "_MAPPED_AT_MOST", 10)
-    assert torch.equal(stack[:].image, before)
-    assert stack._cache.values._touched == 0
-    assert torch.equal(stack[:].image, before)
+    both = [batch.image for batch in stack.batches(np.arange(70), 8)]
+    assert torch.equal(torch.cat(both), before)
+    os.truncate(path, path.stat().st_size - 10)
+    assert torch.equal(stack[[3]].image, before[[3]])
+    with pytest.raises(OSError, match=r"prepared-.*found no more at byte \d+; wanted prepared images"):
+        stack[[69]]
 
 
 def test_file_is_used_again_only_for_the_same_images(tmp_path, monkeypatch):

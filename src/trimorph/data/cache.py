@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trimorph.core.errors import InputError
 from trimorph.data.atomic import atomic_path
-from trimorph.data.mapped_file import MappedFile
+from trimorph.data.row_file import RowFile
 
 Precision = Literal["float16", "float32"]
 _TYPES: dict[Precision, torch.dtype] = {"float16": torch.float16, "float32": torch.float32}
@@ -30,12 +30,17 @@ class HalfPlaneCache:
     ``values`` lie in memory or in a file.
     """
 
-    values: Float[Tensor, "i n 2"] | MappedFile
+    values: Float[Tensor, "i n 2"] | RowFile
     scale: float
+
+    @property
+    def readers(self) -> int:
+        """Threads that together read as fast as the memory or the disk can."""
+        return 2 if isinstance(self.values, RowFile) and self.values.large else 1
 
     def read(self, rows: Int[Tensor, " b"], count: int) -> Complex[Tensor, "b m"]:
         """The first ``count`` pixels of some images: no more is read."""
-        if isinstance(self.values, MappedFile):
+        if isinstance(self.values, RowFile):
             picked = self.values.rows(rows, count)
         else:
             picked = self.values[:, :count].index_select(0, rows)
@@ -102,7 +107,7 @@ def cache_in_file(
 
 
 def open_cache(path: Path, *, images: int, pixels: int, scale: float, precision: Precision) -> HalfPlaneCache:
-    """Map a file that :func:`cache_in_file` wrote.
+    """Open a file that :func:`cache_in_file` wrote.
 
     Errors: InputError where it has another size.
     """
@@ -112,7 +117,7 @@ def open_cache(path: Path, *, images: int, pixels: int, scale: float, precision:
             f"{path}: found {found} bytes; wanted {needed} of prepared images. Delete the file: it is made "
             "again."
         )
-    values = MappedFile(
+    values = RowFile(
         path,
         shape=(images, pixels, 2),
         dtype=_TYPES[precision],

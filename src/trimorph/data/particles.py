@@ -127,7 +127,7 @@ class ParticleStack:
         return self._batch(self._rows(indices), self.disk)
 
     def batches(self, order: Rows, batch_size: int, *, limit: FourierDisk | None = None) -> Generator[Batch]:
-        """Batches of the particles in ``order``, which one thread reads ahead.
+        """Batches of the particles in ``order``, read ahead by a thread, or two where a disk is at work.
 
         ``limit`` is a prefix of the disk, and no more is read. The last batch may be smaller.
         """
@@ -139,7 +139,8 @@ class ParticleStack:
                 f"a part of the images' own, {self.box} and {self.pixel_size} Å."
             )
         parts = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
-        yield from map_ahead(lambda part: self._batch(part, disk), parts)
+        readers = 1 if self._cache is None else self._cache.readers
+        yield from map_ahead(lambda part: self._batch(part, disk), parts, workers=readers)
 
     def prepare(
         self,
