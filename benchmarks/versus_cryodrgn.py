@@ -30,6 +30,8 @@ from trimorph.evaluation.simulated_run import Recovery, score, score_run
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
+SCORES = "Spearman, by neighbours, accuracy, FSC"
+
 
 def main() -> None:
     """Run one of the two comparisons."""
@@ -74,7 +76,7 @@ def simulated(options: argparse.Namespace) -> Path:
     if not star.exists():
         trimorph.simulate(
             options.recipe, star.with_suffix(""), count=options.count, box=options.box,
-            pixel_size=256.0 / options.box, snr=options.snr, voxels=True,
+            pixel_size=256.0 / options.box, snr=options.snr, voxels=True, ceiling=options.what == "learn",
         )  # fmt: skip
     return star
 
@@ -164,12 +166,13 @@ def report_learning(options: argparse.Namespace, rival: Path, ours: Path) -> Non
     truth = trimorph.Truth.read(options.folder / f"{options.recipe}_truth.npz")
     states = options.folder / f"{options.recipe}_states"
     run = trimorph.Run.open(ours)
-    print("| epoch | cryoDRGN: Spearman, accuracy, FSC | trimorph: Spearman, accuracy, FSC |")
+    print(f"| epoch | cryoDRGN: {SCORES} | trimorph: {SCORES} |")
     print("|---|---|---|")
     for epoch in range(1, options.epochs + 1):
         theirs = score_rival(rival, truth, states, epoch)
         mine = score_run(run, truth, states, epoch=epoch)
         print(f"| {epoch} | {text(theirs)} | {text(mine)} |", flush=True)
+    print(f"Ceiling: Spearman {number(mine.ceiling)}, accuracy {number(mine.accuracy_ceiling)}")
     for name, output in (("cryoDRGN", rival), ("trimorph", ours)):
         print(f"{name}: {cpu_seconds(output):.0f} CPU seconds in all")
 
@@ -186,8 +189,13 @@ def score_rival(output: Path, truth: trimorph.Truth, states: Path, epoch: int) -
 
 def text(scores: Recovery) -> str:
     """One cell of the table."""
-    accuracy = "-" if scores.accuracy is None else f"{scores.accuracy:.3f}"
-    return f"{scores.correlation:.3f}, {accuracy}, {scores.fsc:.3f}"
+    values = (scores.correlation, scores.neighbour_correlation, scores.accuracy, scores.fsc)
+    return ", ".join(number(value) for value in values)
+
+
+def number(value: float | None) -> str:
+    """Three decimals, or a dash where there is no number."""
+    return "-" if value is None else f"{value:.3f}"
 
 
 if __name__ == "__main__":

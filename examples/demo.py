@@ -56,6 +56,7 @@ def main(folder: Path) -> None:
     print(f"   picture     {picture}")
     print(f"   {monotonic() - start:.0f} s in all")
     print(f"latents against the true motion: |Spearman| = {scores.correlation:.3f}")
+    print(f"  as predicted from neighbours:  Spearman  = {scores.neighbour_correlation:.3f}")
     print(f"decoded against true maps:       FSC averaged over all shells = {scores.fsc:.3f}")
 
 

@@ -11,6 +11,7 @@ from trimorph.data.simulation_settings import SimulationSettings
 
 if TYPE_CHECKING:
     from trimorph.data.simulate import Simulation
+    from trimorph.data.truth import Truth
 
 
 def command(
@@ -22,6 +23,7 @@ def command(
     """Simulate particle images: OUTPUT.mrcs, OUTPUT.star, OUTPUT_truth.npz and the states' maps.
 
     trimorph simulate uniform -o out/uniform --count 5000 --box 64 --snr 0.1 --voxels
+    trimorph simulate uniform -o out/known --voxels --ceiling
     trimorph simulate open.cif closed.cif -o out/two --count 2000 --box 96 --pixel-size 2
 
     Args:
@@ -57,6 +59,17 @@ def _summarise(made: Simulation) -> None:
     console.print(
         f"{len(number)} states by {truth.quantity}, {each} images each; {truth.renderer}; seed {truth.seed}"
     )
+    if truth.state_probability is not None:
+        console.print(f"Ceiling, from the exact probability of each state given an image: {_ceilings(truth)}")
     for path in (made.star, made.stack, made.truth_file, made.states):
         if path is not None:
             console.print(f"  {path}")
+
+
+def _ceilings(truth: Truth) -> str:
+    found = []
+    if truth.ceiling is not None:
+        found.append(f"|Spearman| {truth.ceiling:.3f} of the expected {truth.quantity} with the true one")
+    if truth.accuracy_ceiling is not None and (truth.ceiling is None or truth.few_states):
+        found.append(f"{100 * truth.accuracy_ceiling:.1f} % of the most probable states are the true ones")
+    return ", ".join(found)

@@ -13,6 +13,9 @@ from trimorph.core.volume import AbstractVolume
 from trimorph.data.scattering import AtomicDensity
 from trimorph.data.structure import Structure
 
+CLASSES = "class number"
+"""The quantity of states that are classes: their numbers have no order."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
 from trimorph.data.adenylate_kinase import adenylate_kinase
-from trimorph.data.ensemble import StructureStates, mixture_weights
+from trimorph.data.ensemble import CLASSES, StructureStates, mixture_weights
 from trimorph.data.hinge import natural_hinge, turn
 from trimorph.data.pseudo_complex import pseudo_complex
 from trimorph.data.structure import Structure, select_atoms
@@ -125,7 +125,7 @@ def _subsets(source: RecipeSource, weights: Sequence[float] | None) -> Structure
         names=tuple(names),
         weights=np.asarray(SUBSET_WEIGHTS if weights is None else weights),
         coordinate=np.arange(len(structures), dtype=float),
-        quantity="class number",
+        quantity=CLASSES,
         origin=max(structures, key=len).position.mean(0),
     )
 

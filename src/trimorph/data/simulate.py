@@ -27,6 +27,7 @@ from trimorph.data.scene import Scene, build_scene
 from trimorph.data.simulated_images import Levels, Progress, write_images
 from trimorph.data.simulation_settings import SimulationSettings
 from trimorph.data.star import write_star
+from trimorph.data.state_posterior import state_posterior
 from trimorph.data.tables import make_table
 from trimorph.data.truth import Truth
 
@@ -74,14 +75,14 @@ def simulate(
     settings = _settings(settings, changes)
     paths = _Paths.of(Path(output), settings)
     scene = build_scene(source, settings)
+    _require_choice(scene, settings)
     _make_folder(paths, scene, settings)
     generator = np.random.default_rng([settings.seed, 5])
     state = assign_states(scene.ensemble.weights, settings.count, generator)
     half = 1 + generator.permutation(settings.count) % 2
     acquisition = draw_acquisition(settings, box=scene.box, pixel_size=scene.pixel_size)
-    profile = white_noise()
-    if settings.noise_profile is not None:
-        profile = read_noise_profile(Path(settings.noise_profile), pixel_size=scene.pixel_size)
+    profile = _noise_profile(scene, settings)
+    ahead = settings.count * len(scene.ensemble) if settings.ceiling else 0
     with ExitStack() as files:
         stack, truth_file, star = (
             files.enter_context(atomic_path(path)) for path in (paths.stack, paths.truth_file, paths.star)
@@ -97,9 +98,19 @@ def simulate(
             whole_box=settings.snr_region == "box",
             profile=profile,
             seed=settings.seed,
-            progress=progress,
+            progress=_stage(progress, 0, ahead),
         )
         truth = _truth(scene, settings, state, acquisition, levels, profile)
+        if settings.ceiling:
+            probability = state_posterior(
+                stack,
+                scene,
+                acquisition,
+                noise_sigma=levels.noise_sigma,
+                profile=profile,
+                progress=_stage(progress, 2 * settings.count, 0),
+            )
+            truth = replace(truth, state_probability=probability)
         truth.write(truth_file)
         _write_table(star, paths.stack, truth, half)
     return Simulation(
@@ -152,6 +163,20 @@ class _Paths:
         return paths
 
 
+def _require_choice(scene: Scene, settings: SimulationSettings) -> None:
+    if settings.ceiling and len(scene.ensemble) < 2:
+        raise InputError(
+            f"{scene.source}: found one state and the setting ceiling; wanted two states or more, which "
+            "can be mistaken for one another. Leave ceiling out."
+        )
+
+
+def _noise_profile(scene: Scene, settings: SimulationSettings) -> NoiseProfile:
+    if settings.noise_profile is None:
+        return white_noise()
+    return read_noise_profile(Path(settings.noise_profile), pixel_size=scene.pixel_size)
+
+
 def _make_folder(paths: _Paths, scene: Scene, settings: SimulationSettings) -> None:
     """Make the output folder, and raise where its disk has too little room for what will be written."""
     folder = paths.star.parent
@@ -162,12 +187,20 @@ def _make_folder(paths: _Paths, scene: Scene, settings: SimulationSettings) -> N
             f"{folder}: cannot make this folder ({error.strerror}). Choose another output."
         ) from error
     voxels = settings.count * scene.box**2 + (len(scene.ensemble) * scene.box**3 if settings.states else 0)
-    needed, free = 4 * voxels + _ROW_BYTES * settings.count, shutil.disk_usage(folder).free
+    probabilities = settings.count * len(scene.ensemble) if settings.ceiling else 0
+    needed, free = 4 * (voxels + probabilities) + _ROW_BYTES * settings.count, shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
             f"{folder}: found {free / 1e9:.1f} GB free on its disk; wanted {needed / 1e9:.1f} GB. "
             "Make room, choose another output, or simulate fewer or smaller images."
         )
+
+
+def _stage(progress: Progress | None, before: int, after: int) -> Progress | None:
+    """Progress of one stage as that of the whole, with steps done before and steps to come after it."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(before + done, before + total + after)
 
 
 @contextmanager

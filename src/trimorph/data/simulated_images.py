@@ -66,9 +66,9 @@ def write_images(
     with _StackFile(path, count, disk) as stack:
         done, variance = 0, 0.0
         for number in np.unique(state):
-            volume = _renderer(scene, int(number))
+            volume = renderer(scene, int(number))
             rows = np.flatnonzero(state == number)
-            for part in np.array_split(rows, -(-len(rows) // _batch_size(volume, disk))):
+            for part in np.array_split(rows, -(-len(rows) // images_at_once(volume, disk))):
                 images = _signal(volume, acquisition, part, disk)
                 stack.write(part, images)
                 variance += float(images[:, region].var(axis=1, dtype=np.float64).sum()) / count
@@ -83,6 +83,24 @@ def write_images(
             stack.write(rows, stack.read(rows) + _noise(rows, amplitude, seed))
             tell(count + int(rows[-1]) + 1, total)
     return Levels(variance, sigma)
+
+
+def renderer(scene: Scene, number: int) -> AbstractVolume:
+    """What images of a state are made of: its atoms, or its map."""
+    return state_grid(scene, number) if scene.voxels else scene.ensemble.volumes[number]
+
+
+def state_grid(scene: Scene, number: int) -> VoxelGrid:
+    """The map of a state on the images' own grid, sliced exactly."""
+    volume = scene.ensemble.volumes[number]
+    return VoxelGrid(volume.voxels(scene.box, scene.pixel_size), scene.pixel_size, EXACT)
+
+
+def images_at_once(volume: AbstractVolume, disk: FourierDisk) -> int:
+    """How many images of a volume are projected at once, for memory's sake."""
+    if isinstance(volume, AtomicDensity):
+        return max(1, min(256, _ATOM_PHASES_AT_ONCE // (volume.atoms * 2 * disk.box)))
+    return max(1, _PIXELS_AT_ONCE // len(disk))
 
 
 class _StackFile:
@@ -121,13 +139,6 @@ def _silent(done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
-def _renderer(scene: Scene, number: int) -> AbstractVolume:
-    volume = scene.ensemble.volumes[number]
-    if not scene.voxels:
-        return volume
-    return VoxelGrid(volume.voxels(scene.box, scene.pixel_size), scene.pixel_size, EXACT)
-
-
 def _disk_region(scene: Scene) -> NDArray[np.bool_]:
     axis = (np.arange(scene.box) - scene.box // 2) * scene.pixel_size
     return np.asarray(np.hypot(axis[:, None], axis) <= 0.5 * scene.diameter)
@@ -161,9 +172,3 @@ def _noise(rows: NDArray[np.int64], amplitude: NDArray[np.float32], seed: int) -
         return white * amplitude[0, 0]
     spectrum = torch.fft.rfft2(torch.from_numpy(white)) * torch.from_numpy(amplitude)
     return np.asarray(torch.fft.irfft2(spectrum, s=(box, box)).numpy())
-
-
-def _batch_size(volume: AbstractVolume, disk: FourierDisk) -> int:
-    if isinstance(volume, AtomicDensity):
-        return max(1, min(256, _ATOM_PHASES_AT_ONCE // (volume.atoms * 2 * disk.box)))
-    return max(1, _PIXELS_AT_ONCE // len(disk))

@@ -94,6 +94,10 @@ class SimulationSettings:
     states: bool = True
     """Also write the map of each state to the folder NAME_states."""
 
+    ceiling: bool = False
+    """Also compute the exact probability of each state given an image and all that made it: the maps, the
+    image's pose, shift and CTF, the noise. It is what the best of methods could know of the states."""
+
     def __post_init__(self) -> None:
         low, high = self.defocus
         checks = [
@@ -102,6 +106,12 @@ class SimulationSettings:
             (self.pixel_size is None or self.pixel_size > 0, "pixel_size", self.pixel_size, "more than 0 Å"),
             (self.resolution is None or self.resolution > 0, "resolution", self.resolution, "more than 0 Å"),
             (self.snr is None or self.snr > 0, "snr", self.snr, "more than 0, or None for no noise"),
+            (
+                self.snr is not None or not self.ceiling,
+                "snr",
+                "None with ceiling",
+                "a number: without noise every state is told for certain",
+            ),
             (self.shift is None or self.shift >= 0, "shift", self.shift, "0 pixels or more"),
             (self.concentration > 0, "concentration", self.concentration, "more than 0"),
             (low <= high, "defocus", self.defocus, "the smaller value first, in Å"),

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from trimorph.core.conventions import VERSION
 from trimorph.core.ctf import CTF, CTF_PARAMETERS
 from trimorph.core.errors import InputError
+from trimorph.data.ensemble import CLASSES
 
 _ARRAYS = (
     "state", "coordinate", "label", "rotation", "shift", "noise_power",
@@ -33,7 +35,8 @@ class Truth:
     (n,) the state's name, ``rotation`` (n, 3, 3), ``shift`` (n, 2) in Å, ``ctf`` with arrays (n,);
     ``noise_sigma`` of a pixel, ``noise_power`` per ring as in core/conventions, ``signal_variance`` of the
     noise-free images over ``snr_region``, ``snr`` their ratio (infinite without noise), ``diameter`` of the
-    particle in Å.
+    particle in Å. ``state_probability`` (n, k), where it was asked for, is the exact probability of each
+    state given the image and all else that made it.
     """
 
     state: NDArray[np.int64]
@@ -57,14 +60,47 @@ class Truth:
     quantity: str
     source: str
     renderer: str
+    state_probability: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.state)
+
+    @property
+    def few_states(self) -> bool:
+        """Whether the states are so few, ten at most, that images can be sorted into them."""
+        return len(self.state_names) <= 10
+
+    @property
+    def expected_coordinate(self) -> NDArray[np.float64] | None:
+        """Mean of the coordinate over the probabilities of an image's states, (n,)."""
+        if self.state_probability is None:
+            return None
+        return np.asarray(self.state_probability @ self.state_coordinate)
+
+    @property
+    def ceiling(self) -> float | None:
+        """|Spearman| of the expected coordinate with the true one: what the best of methods could reach.
+
+        None without the probabilities, where nothing varies, and for classes, whose numbers have no order.
+        """
+        expected = self.expected_coordinate
+        if expected is None or self.quantity == CLASSES or not (np.ptp(expected) and np.ptp(self.coordinate)):
+            return None
+        return abs(float(spearmanr(expected, self.coordinate).statistic))
+
+    @property
+    def accuracy_ceiling(self) -> float | None:
+        """Share of images whose most probable state is the true one; None without the probabilities."""
+        if self.state_probability is None:
+            return None
+        return float((self.state_probability.argmax(axis=1) == self.state).mean())
 
     def write(self, path: Path) -> None:
         """Write an .npz file without pickles."""
         values = {name: getattr(self, name) for name in (*_ARRAYS, *_NUMBERS)}
         values |= {name: getattr(self.ctf, name) for name in CTF_PARAMETERS}
+        if self.state_probability is not None:
+            values["state_probability"] = self.state_probability
         np.savez_compressed(path, convention_version=VERSION, **values)
 
     @classmethod
@@ -85,4 +121,5 @@ class Truth:
             **{name: arrays[name] for name in _ARRAYS},
             **{name: kind(arrays[name].item()) for name, kind in _NUMBERS.items()},
             ctf=CTF(**{name: arrays[name] for name in CTF_PARAMETERS}),
+            state_probability=arrays.get("state_probability"),
         )

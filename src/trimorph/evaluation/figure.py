@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trimorph.data.atomic import atomic_path
-from trimorph.evaluation.recovery import latent_correlation, principal_components
+from trimorph.evaluation.recovery import latent_correlation, neighbour_correlation, principal_components
 
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
@@ -48,7 +48,8 @@ def draw_recovery(
     trend.set(
         xlabel=f"true {quantity}",
         ylabel=f"latent PC {best + 1}",
-        title=f"|Spearman| = {latent_correlation(z, coordinate):.3f}",
+        title=f"|Spearman| = {latent_correlation(z, coordinate):.3f}, "
+        f"by neighbours {neighbour_correlation(z, coordinate):.3f}",
     )
     _draw_rows(bottom, {"decoded": maps, "true": true_maps}, names, pixel_size)
     with atomic_path(path, overwrite=overwrite) as temporary:

@@ -12,7 +12,12 @@ from numpy import ndarray
 
 from trimorph.data.mrc import read_map
 from trimorph.data.truth import Truth
-from trimorph.evaluation.recovery import cluster_accuracy, latent_correlation, mean_fsc
+from trimorph.evaluation.recovery import (
+    cluster_accuracy,
+    latent_correlation,
+    mean_fsc,
+    neighbour_correlation,
+)
 from trimorph.run.run import Run
 
 
@@ -20,14 +25,19 @@ from trimorph.run.run import Run
 class Recovery:
     """Scores on simulated particles.
 
-    ``correlation`` is |Spearman| of the latents with the reaction coordinate, ``accuracy`` that of k-means
-    against the states where there are at most ten (else None), ``fsc`` the per-image FSC averaged over shells
-    and images.
+    ``correlation`` is |Spearman| of a principal component of the latents with the reaction coordinate,
+    ``neighbour_correlation`` that of the coordinate's prediction from neighbours in the latent space, which a
+    curved path does not lower; ``accuracy`` that of k-means against the states where there are at most ten
+    (else None), ``fsc`` the per-image FSC averaged over shells and images. ``ceiling`` and
+    ``accuracy_ceiling`` are what an observer reaches who knows all but the state, where the truth has it.
     """
 
     correlation: float
+    neighbour_correlation: float
     accuracy: float | None
     fsc: float
+    ceiling: float | None
+    accuracy_ceiling: float | None
 
 
 def score_run(
@@ -58,6 +68,9 @@ def score(
         curves.append(mean_fsc(volume(z[particle])[None], true[None]))
     return Recovery(
         correlation=latent_correlation(z, truth.coordinate),
-        accuracy=cluster_accuracy(z, truth.state) if len(truth.state_names) <= 10 else None,
+        neighbour_correlation=neighbour_correlation(z, truth.coordinate),
+        accuracy=cluster_accuracy(z, truth.state) if truth.few_states else None,
         fsc=float(np.mean(curves)),
+        ceiling=truth.ceiling,
+        accuracy_ceiling=truth.accuracy_ceiling if truth.few_states else None,
     )
