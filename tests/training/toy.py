@@ -16,7 +16,7 @@ from trimorph.core.disk import FourierDisk
 from trimorph.core.losses import whitened_likelihood
 from trimorph.core.noise import NoiseModel
 from trimorph.core.voxel_grid import VoxelGrid
-from trimorph.methods.base import Method, Problem, Stage
+from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
 from trimorph.methods.particle_rows import ParticleRows
 from trimorph.methods.posterior import Posterior
 
@@ -49,6 +49,13 @@ class Toy(Method):
         self.mode = nn.Parameter(0.01 * torch.randn(1, d, d, d))
         self.network = nn.Linear(2 * len(self.disk), 2)
         self.rows = ParticleRows(problem.particles, 1)
+
+    @classmethod
+    def wants(cls, settings: ToySettings) -> frozenset[Ingredient]:
+        return frozenset()
+
+    def review(self, stage: Stage, survey: Survey) -> list[str]:
+        return []
 
     @property
     def latent_dim(self) -> int:

@@ -64,10 +64,11 @@ class SharedSlices:
         Three matrix products, one an axis: on grids this small they beat a padded transform.
         """
         axis, half = self._axes
-        grid = torch.einsum("kzyx,fx->kzyf", values.to(axis.dtype), half)
-        grid = torch.einsum("kzyf,gy->kzgf", grid, axis)
-        grid = torch.einsum("kzgf,hz->hgfk", grid, axis)
-        return torch.view_as_real(grid.contiguous()).flatten(0, 2).flatten(1)
+        box, count = self.box, len(values)
+        grid = half @ values.movedim(0, -1).to(axis.dtype)  # z y f k
+        grid = axis @ grid.view(box, box, -1)  # z g fk
+        grid = axis @ grid.view(box, -1)  # h gfk
+        return torch.view_as_real(grid.view(-1, count)).flatten(1)
 
     def taps(self, rotation: Float[Tensor, "b 3 3"], disk: FourierDisk) -> Taps:
         """Where the slices at some rotations lie in the table; ``disk`` is a prefix of this one's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -47,16 +47,17 @@ class Problem:
     particles: int
     radius: float
     noise: NoiseModel
-    window_share: float = 1.0
     mean: Float[Tensor, "d d d"] | None = None
     mask: Float[Tensor, "d d d"] | None = None
     half: Int[Tensor, " n"] | None = None
+    window_share: float = 1.0
 
 
 Ingredient = Literal["mean", "mask", "half"]
 """Parts of a :class:`Problem` that cost time to make."""
 
 
+@runtime_checkable
 class Survey(Protocol):
     """A look at the particles between two stages; every process looks at its own."""
 
@@ -75,6 +76,8 @@ class Method(nn.Module, ABC):
     """
 
     Settings: ClassVar[type[Any]]
+    BATCH_SIZE: ClassVar[int] = 64
+    """Images a step where the user does not say."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()

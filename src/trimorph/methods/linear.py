@@ -30,7 +30,7 @@ from trimorph.methods.mode_agreement import align, principal, principal_cosines,
 from trimorph.methods.mode_frame import ModeFrame
 from trimorph.methods.posterior import Posterior
 
-IMAGES_SHOWN = 40_000
+IMAGES_SHOWN = 20_000
 """Images, counted every time they are seen, that a first fit of the half sets takes by default."""
 
 LIMITS = (6.0, 9.0, 13.0)
@@ -53,7 +53,7 @@ class LinearSettings:
     """Finest resolution of the modes in Å; by default it is raised in steps while that likelihood grows."""
     epochs: int | None = None
     """Passes through the particles for the first fit of the half sets, and half as many for each step after
-    it. By default, as many as show 40,000 images."""
+    it. By default, as many as show 20,000 images."""
     learning_rate: float = 0.05
     """Peak learning rate of the modes, in units of the mean map's standard deviation."""
     contrast: float = 0.0
@@ -77,6 +77,7 @@ class Linear(Method):
     """
 
     Settings: ClassVar[type[LinearSettings]] = LinearSettings
+    BATCH_SIZE = 256
 
     def __init__(self, settings: LinearSettings, problem: Problem) -> None:
         super().__init__(problem)

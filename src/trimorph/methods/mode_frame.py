@@ -41,12 +41,13 @@ class ModeFrame(nn.Module):
     ) -> None:
         super().__init__()
         self.disk = disk.limit(resolution=resolution)
-        self.box = min(2 * (ceil(float(self.disk.radius[-1])) + 1), disk.box)
-        self.pixel_size = disk.box * disk.pixel_size / self.box
+        self.box, self.pixel_size = coarsest_grid(self.disk)
         self.contrast = contrast
         coarse = resample(mean, disk.pixel_size, box=self.box, pixel_size=self.pixel_size)
         self.register_buffer("mean", coarse, persistent=False)
         self.register_buffer("noise_power", noise.power.clone(), persistent=False)
+        self.mean: Tensor
+        self.noise_power: Tensor
         self._shared: dict[Any, SharedSlices] = {}
 
     def posterior(
@@ -71,23 +72,31 @@ class ModeFrame(nn.Module):
     ) -> tuple[Float[Tensor, "b m k"], Float[Tensor, "b m"]]:
         """What each component adds to an image, and the image less the mean, in units of the noise."""
         shared, disk = self._slices(batch.disk), batch.disk
-        mean: Any = self.mean
         with torch.autocast(disk.device.type, enabled=False):
-            tables = [shared.table(torch.cat([mean[None], modes])) for modes in sets]
+            tables = [self._table(torch.cat([self.mean[None], modes]), shared) for modes in sets]
             taps = shared.taps(batch.rotation, disk)
             if which is not None:
                 taps = taps.moved(which * len(tables[0]))
             slices = shared.slices(torch.cat(tables), taps)
-            noise: Any = self.noise_power
-            unit = (disk.weight / NoiseModel(noise).at(disk, batch.group)).sqrt()
+            unit = (disk.weight / NoiseModel(self.noise_power).at(disk, batch.group)).sqrt()
             model = slices * (unit * batch.ctf(disk))[..., None, None]
             data = torch.view_as_real(batch.image) * unit[..., None] - model[:, :, 0]
             columns = torch.cat([self.contrast * model[:, :, :1], model[:, :, 1:]], 2)
             columns = columns if self.contrast else columns[:, :, 1:]
             return columns.movedim(2, 3).flatten(1, 2), data.flatten(1)
 
+    def _table(self, values: Float[Tensor, "k c c c"], shared: SharedSlices) -> Float[Tensor, "r k2"]:
+        coarse = resample(values, self.pixel_size, box=shared.box, pixel_size=shared.pixel_size)
+        return shared.table(coarse)
+
     def _slices(self, disk: FourierDisk) -> SharedSlices:
         key = (len(disk), disk.device)
         if key not in self._shared:
-            self._shared[key] = SharedSlices(self.box, self.pixel_size, disk)
+            self._shared[key] = SharedSlices(*coarsest_grid(disk), disk)
         return self._shared[key]
+
+
+def coarsest_grid(disk: FourierDisk) -> tuple[int, float]:
+    """Voxels a side, and their size in Å, of the smallest grid with a disk's extent and frequencies."""
+    box = min(2 * (ceil(float(disk.radius[-1])) + 1), disk.box)
+    return box, disk.box * disk.pixel_size / box

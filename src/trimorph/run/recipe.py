@@ -38,9 +38,11 @@ class Recipe:
     training: TrainingSettings
 
     def resolved(self) -> Recipe:
-        """The same recipe with absolute paths, which holds wherever it is read."""
+        """The same recipe with absolute paths and a batch size, which holds wherever it is read."""
         paths = {field.name: _absolute(getattr(self.data, field.name)) for field in fields(self.data)}
-        return replace(self, data=replace(self.data, **paths))
+        size = self.training.batch_size or get_method(self.method).BATCH_SIZE
+        training = replace(self.training, batch_size=size)
+        return replace(self, data=replace(self.data, **paths), training=training)
 
     def to_toml(self) -> str:
         """The recipe as a commented TOML file."""

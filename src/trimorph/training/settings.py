@@ -12,8 +12,8 @@ from trimorph.core.checks import check_range
 class TrainingSettings:
     """Settings that all methods share."""
 
-    batch_size: int = 64
-    """Images a step; in each process, where several train together."""
+    batch_size: int | None = None
+    """Images a step; in each process, where several train together. By default what suits the method."""
     seed: int = 0
     """Seed of weights, order and sampling."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

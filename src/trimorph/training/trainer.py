@@ -74,7 +74,11 @@ class Trainer:
         self.model: nn.Module = self.method
         self.disk = method.disk.to(self.processes.device)
         self.sampler = Sampler(
-            len(images), settings.batch_size, settings.seed, self.processes.rank, self.processes.world
+            len(images),
+            settings.batch_size or method.BATCH_SIZE,
+            settings.seed,
+            self.processes.rank,
+            self.processes.world,
         )
         self.plan = Plan(method.stages, self.sampler.steps, method.disk)
         self.optimisers = Optimisers(method, clip_norm=settings.clip_norm, world=self.processes.world)
@@ -224,7 +228,7 @@ class Trainer:
                 disk=self.disk.limit(resolution=stage.resolution),
                 processes=self.processes,
                 precision=self.precision or "float32",
-                batch_size=max(self.settings.batch_size, ENCODE_BATCH),
+                batch_size=max(self.sampler.size, ENCODE_BATCH),
             )
             if latents is not None:
                 latents.save(self.folder / "latents" / f"{done:04d}.npz")
@@ -235,7 +239,7 @@ class Trainer:
     def _review(self, stage: Stage) -> None:
         """Let the method look at all particles at the end of a stage, and follow what it plans then."""
         was_training = self.method.training
-        survey = OwnParticles(self.images, self.disk, self.processes, self.settings.batch_size)
+        survey = OwnParticles(self.images, self.disk, self.processes, self.sampler.size)
         for line in self.method.eval().review(stage, survey):
             self.observer.say(line)
         self.method.train(was_training)
