@@ -20,7 +20,7 @@ COLOURS = {"corrected": "#1b4f9c", "masked": "#7fb0e6", "unmasked": "#3c8d4a", "
 
 def draw_fsc(path: Path, curves: ShellCorrelation, *, title: str = "", overwrite: bool = False) -> None:
     """Write a PNG of the FSC curves with their crossings of 0.5 and 0.143."""
-    figure = _figure(6.4, 4.2)
+    figure = new_figure(6.4, 4.2)
     axes = figure.add_subplot()
     named = {name: getattr(curves, name) for name in COLOURS}
     for name, curve in named.items():
@@ -42,17 +42,17 @@ def draw_fsc(path: Path, curves: ShellCorrelation, *, title: str = "", overwrite
     lowest = min(float(curve[1:].min()) for curve in named.values() if curve is not None)
     axes.set(xlim=(0, last), ylim=(min(-0.05, lowest - 0.03), 1.05))
     axes.set(xlabel="spatial frequency (1/Å)", ylabel="Fourier shell correlation", title=title)
-    _resolution_axis(axes, last)
+    resolution_axis(axes, last)
     axes.legend(frameon=False, loc="upper right" if curves.best[-1] < 0.5 else "lower left")
-    _save(figure, path, overwrite)
+    save_figure(figure, path, overwrite)
 
 
 def draw_map(path: Path, density: NDArray[np.float32], *, pixel_size: float, overwrite: bool = False) -> None:
     """Write a PNG of the projections along z, y and x above the central slices, with a scale bar."""
-    figure = _figure(7.2, 5.2)
+    figure = new_figure(7.2, 5.2)
     middle, box = len(density) // 2, len(density)
     side = box * pixel_size
-    length = _round_length(side / 4)
+    length = round_length(side / 4)
     for column, (axis, across, up) in enumerate((("z", "x", "y"), ("y", "x", "z"), ("x", "y", "z"))):
         for row, kind in enumerate(("projection along", "slice across")):
             picture = density.sum(axis=column) if row == 0 else np.take(density, middle, axis=column)
@@ -65,10 +65,11 @@ def draw_map(path: Path, density: NDArray[np.float32], *, pixel_size: float, ove
             if column == row == 0:
                 axes.plot([0.06 * side, 0.06 * side + length], [0.07 * side] * 2, color="white", linewidth=3)
                 axes.text(0.06 * side, 0.1 * side, f"{length:g} Å", color="white", fontsize=8)
-    _save(figure, path, overwrite)
+    save_figure(figure, path, overwrite)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of so many inches that belongs to no window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -93,7 +94,7 @@ def _mark(axes: Axes, threshold: float, resolution: float, last: float) -> None:
         )
 
 
-def _resolution_axis(axes: Axes, last: float) -> None:
+def resolution_axis(axes: Axes, last: float) -> None:
     """Ticks in Å above the curve."""
     shares = np.linspace(0.2, 1.0, 5) * last
     top = axes.secondary_xaxis("top")
@@ -102,12 +103,17 @@ def _resolution_axis(axes: Axes, last: float) -> None:
     top.tick_params(labelsize=8)
 
 
-def _round_length(length: float) -> float:
-    """The nearest of 1, 2, 5 times a power of ten below."""
+def round_length(length: float) -> float:
+    """The nearest of 1, 2, 5 times a power of ten below.
+
+    >>> round_length(64.0)
+    50.0
+    """
     power = 10 ** np.floor(np.log10(length))
     return float(max(step * power for step in (1, 2, 5) if step * power <= length))
 
 
-def _save(figure: Figure, path: Path, overwrite: bool) -> None:
+def save_figure(figure: Figure, path: Path, overwrite: bool) -> None:
+    """Write a PNG."""
     with atomic_path(path, overwrite=overwrite) as temporary:
         figure.savefig(temporary, dpi=150)

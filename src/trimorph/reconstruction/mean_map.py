@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trimorph.reconstruction.fsc import ShellCorrelation
 from trimorph.reconstruction.mask import QUANTILE, molecular_mask
 from trimorph.reconstruction.reconstruct import Images, reconstruct
 
@@ -18,10 +19,11 @@ FAINTEST = 0.2
 
 @dataclass(frozen=True, eq=False)
 class MeanMap:
-    """The map, and the mask that it was multiplied by (1 everywhere where nothing is bright)."""
+    """The map, the mask that it was multiplied by (1 everywhere where nothing is bright), and its FSC."""
 
     map: NDArray[np.float32]
     mask: NDArray[np.float32]
+    curves: ShellCorrelation
 
 
 def mean_map(
@@ -39,7 +41,7 @@ def mean_map(
     """
     result = reconstruct(images, device=device, progress=progress)
     if result.mask is None:
-        return MeanMap(result.map, np.ones_like(result.map))
+        return MeanMap(result.map, np.ones_like(result.map), result.curves)
     level = FAINTEST * float(np.quantile(result.map, QUANTILE))
     mask = molecular_mask(result.map, pixel_size=images.pixel_size, threshold=level)
-    return MeanMap(result.map * mask, mask)
+    return MeanMap(result.map * mask, mask, result.curves)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -23,6 +21,7 @@ from trimorph.run.choose_latents import (
 )
 from trimorph.run.frame import crop as crop_map
 from trimorph.run.frame import mirror
+from trimorph.run.new_folder import new_folder
 from trimorph.run.run import Run
 
 
@@ -67,7 +66,7 @@ def write_volumes(
         raise InputError(f"Found crop to {crop} voxels; wanted from 1 to {box}, the box of the maps.")
     target = (output or opened.path / "analysis" / f"volumes_{chosen.name}").absolute()
     names = [f"vol_{number:03d}.mrc" for number in range(1, len(chosen.z) + 1)]
-    with _new_folder(target) as folder:
+    with new_folder(target, holds="maps") as folder:
         for done, (name, latent) in enumerate(zip(names, chosen.z, strict=True), start=1):
             density = opened.volume(latent, box=box, pixel_size=pixel_size, epoch=epoch)
             density = sharpen(density, pixel_size=pixel_size, b_factor=b_factor, low_pass=low_pass)
@@ -128,22 +127,6 @@ def _checked(chosen: Chosen, latent_dim: int, source: str) -> Chosen:
             "dimension of this run."
         )
     return chosen
-
-
-@contextmanager
-def _new_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder to write to, which becomes ``path`` when all is written."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileExistsError(
-            f"{path}: found {'a folder that is not empty' if path.is_dir() else 'a file'}; wanted a new "
-            "folder for the maps, and nothing was changed. Choose another with -o."
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
-        inner = Path(temporary) / path.name
-        inner.mkdir()
-        yield inner
-        inner.replace(path)
 
 
 def _write_table(path: Path, maps: list[str], chosen: Chosen) -> None:
