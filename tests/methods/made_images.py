@@ -19,10 +19,13 @@ from trimorph.core.noise import NoiseModel
 from trimorph.core.rotations import random_rotations
 from trimorph.core.voxel_grid import VoxelGrid
 from trimorph.methods.base import Method, Problem
+from trimorph.methods.mode_frame import coarsest_grid
+from trimorph.reconstruction.mask import spherical_mask
 from trimorph.training.settings import TrainingSettings
 from trimorph.training.trainer import Trainer
 
 PIXEL_SIZE = 4.0
+MODES_RESOLUTION = 16.0
 
 
 @dataclass
@@ -55,9 +58,23 @@ class MadeImages:
             disk=self.disk,
         )
 
-    def problem(self, mean: Tensor | None = None) -> Problem:
+    def problem(self, mean: Tensor | None = None, *, mask: Tensor | None = None) -> Problem:
+        """All that a method may ask for: the mask is a ball of the particle, the modes are random."""
         box, pixel_size = self.disk.box, self.disk.pixel_size
-        return Problem(box, pixel_size, len(self), 0.4 * box * pixel_size, self.noise, mean)
+        coarse, _ = coarsest_grid(self.disk.limit(resolution=MODES_RESOLUTION))
+        generator = torch.Generator().manual_seed(0)
+        return Problem(
+            box,
+            pixel_size,
+            len(self),
+            0.4 * box * pixel_size,
+            self.noise,
+            mean,
+            mask=torch.as_tensor(spherical_mask(box, radius=0.4 * box, edge=2.0)) if mask is None else mask,
+            half=torch.arange(len(self)) % 2,
+            modes=0.1 * torch.randn(2, coarse, coarse, coarse, generator=generator),
+            modes_resolution=MODES_RESOLUTION,
+        )
 
 
 def cloud(box: int, *centres: tuple[float, float, float]) -> Tensor:
@@ -75,8 +92,21 @@ def make_images(
     shift: Tensor | None = None,
     seed: int = 0,
 ) -> MadeImages:
-    """Slices of the maps ``density[label]`` at random poses, times CTF, with white noise a pixel."""
-    box, count = density.shape[-1], len(label)
+    """Images of the maps ``density[label]``; see :func:`mix_images`."""
+    weight = torch.nn.functional.one_hot(label, len(density)).float()
+    return mix_images(density, weight, noise_level=noise_level, shift=shift, seed=seed)
+
+
+def mix_images(
+    density: Tensor,
+    weight: Tensor,
+    *,
+    noise_level: float = 0.5,
+    shift: Tensor | None = None,
+    seed: int = 0,
+) -> MadeImages:
+    """Slices of sum_s weight[i, s] density[s] at random poses, times CTF, with white noise a pixel."""
+    box, count = density.shape[-1], len(weight)
     disk, generator = FourierDisk(box, PIXEL_SIZE), torch.Generator().manual_seed(seed)
     rotation = random_rotations(count, generator=generator).float()
     defocus = 8000 + 8000 * torch.rand(count, generator=generator)
@@ -84,8 +114,8 @@ def make_images(
     shift = torch.zeros(count, 2) if shift is None else shift
     image = torch.zeros(count, len(disk), dtype=torch.complex64)
     for state, values in enumerate(density):
-        rows = torch.nonzero(label == state).flatten()
-        image[rows] = render(
+        rows = torch.nonzero(weight[:, state]).flatten()
+        image[rows] += weight[rows, state, None] * render(
             VoxelGrid(values[None], PIXEL_SIZE),
             rotation=rotation[rows],
             shift=shift[rows],

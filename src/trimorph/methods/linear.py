@@ -22,22 +22,16 @@ from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
 from trimorph.core.checks import check_range
-from trimorph.core.errors import InputError
 from trimorph.core.noise import NoiseModel
 from trimorph.core.voxel_grid import VoxelGrid, resample
 from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
 from trimorph.methods.mode_agreement import align, principal, principal_cosines, shared_power, shells
-from trimorph.methods.mode_frame import ModeFrame
+from trimorph.methods.mode_frame import ModeFrame, coarsest_grid
+from trimorph.methods.mode_problem import ingredients, mode_count, mode_limits, mode_unit
 from trimorph.methods.posterior import Posterior
 
 IMAGES_SHOWN = 20_000
 """Images, counted every time they are seen, that a first fit of the half sets takes by default."""
-
-LIMITS = (6.0, 9.0, 13.0)
-"""Resolution limits that are tried in turn by default: the particle's diameter over these."""
-
-MOST_MODES = 10
-"""Modes that are fitted where their number is to be found."""
 
 SIGNIFICANT = 3.0
 """Standard errors by which a mode must raise the held-out likelihood to be called real."""
@@ -81,10 +75,10 @@ class Linear(Method):
 
     def __init__(self, settings: LinearSettings, problem: Problem) -> None:
         super().__init__(problem)
-        mean, mask, half = _ingredients(problem)
+        mean, mask, half = ingredients(problem)
         self.settings, self.particles = settings, problem.particles
         self.epochs = settings.epochs or ceil(IMAGES_SHOWN / problem.particles)
-        self.limits = mode_limits(settings, problem)
+        self.limits = mode_limits(settings.resolution, problem)
         self.frame = ModeFrame(
             mean,
             NoiseModel(problem.noise.power / problem.window_share),
@@ -92,11 +86,11 @@ class Linear(Method):
             resolution=self.limits[-1],
             contrast=settings.contrast,
         )
-        box, count = self.frame.box, MOST_MODES if settings.modes == "auto" else settings.modes
+        box, count = self.frame.box, mode_count(settings.modes, half)
         mask = resample(mask, problem.pixel_size, box=box, pixel_size=self.frame.pixel_size).clamp(0, 1)
-        self.unit = float((self.frame.mean * mask).square().sum().div(mask.square().sum()).sqrt())
-        self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("mask", mask, persistent=False)
+        self.register_buffer("unit", mode_unit(self.frame.mean, mask))
+        self.register_buffer("mean", mean.clone())
+        self.register_buffer("mask", mask)
         self.register_buffer("half_set", half, persistent=False)
         coarse = self.disk.limit(resolution=self.limits[0]).radius[-1]
         self.halves = nn.Parameter(0.1 * _smooth(torch.randn(2, count, box, box, box), radius=float(coarse)))
@@ -106,6 +100,7 @@ class Linear(Method):
             self.register_buffer(name, torch.tensor(number))
         for name in ("gain", "gain_error", "cosine"):
             self.register_buffer(name, torch.zeros(count))
+        self.unit: Tensor
         self.mean: Tensor
         self.mask: Tensor
         self.half_set: Tensor
@@ -149,10 +144,12 @@ class Linear(Method):
     def encode(self, batch: Batch) -> Posterior:
         """The exact posterior."""
         modes = self.densities()
+        batch = batch.limit(batch.disk.limit(resolution=self.limits[int(self.best)]))
         found, _ = self.frame.posterior(modes[None], batch)
         deviation = modes.flatten(1).norm(dim=1)
         own = slice(found.mean.shape[1] - len(modes), None)
-        factor = torch.linalg.cholesky(found.covariance[:, own, own])
+        covariance = torch.cholesky_inverse(found.factor.double())[:, own, own]
+        factor = torch.linalg.cholesky(covariance).float()
         return Posterior(deviation * found.mean[:, own], deviation[:, None] * factor)
 
     def decode(self, z: Float[Tensor, "v d"]) -> VoxelGrid:
@@ -174,6 +171,13 @@ class Linear(Method):
         """
         source = self.modes if self.tried else self.halves[0]
         return self._masked(source)[: self.latent_dim]
+
+    def findings(self) -> tuple[Float[Tensor, "k c c c"], float]:
+        """The kept modes on the coarsest grid for their resolution, and that resolution in Å."""
+        resolution = self.limits[int(self.best)]
+        box, pixel_size = coarsest_grid(self.disk.limit(resolution=resolution))
+        modes = resample(self.densities(), self.frame.pixel_size, box=box, pixel_size=pixel_size)
+        return modes, resolution
 
     def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
         """Negative log-likelihood with z integrated out, and the modes' prior, a pixel of the plane each."""
@@ -235,7 +239,7 @@ class Linear(Method):
         self.cosine[:kept] = principal_cosines(first[:kept], second[:kept])
         grid = (-1, *self.mask.shape)
         power = shared_power(first.view(grid), second.view(grid))
-        self.prior.copy_(power.clamp_min(1e-4 * power.max()))
+        self.prior.copy_(power.clamp_min(1e-4 * float(power.max().clamp_min(1e-12))))
         self.modes.copy_(self._stored(0.5 * (first + second)))
 
     def _held_out(
@@ -250,13 +254,14 @@ class Linear(Method):
             sums += torch.stack([torch.ones_like(gain), gain, gain**2]).sum(1)
         count, total, square = survey.total(sums)
         mean = total / count
-        return mean.float(), ((square / count - mean**2) / count).sqrt().float()
+        spread = (square / count - mean**2).clamp_min(0)
+        return mean.float(), (spread / (count - 1)).sqrt().float()
 
     def _penalty(self) -> Tensor:
         """Negative log of the prior: Fourier shells with the variance that both half sets share."""
         kept = self.latent_dim
         power = torch.fft.fftn(self.unit * self.modes[:kept], dim=(1, 2, 3)).abs().square()
-        variance = self.prior[:kept][:, shells(len(self.mask)).to(power.device)]
+        variance = self.prior[:kept][:, shells(len(self.mask), device=power.device)]
         return 0.5 * self.mask.mean() * (power / variance).sum()
 
     def _masked(self, values: Float[Tensor, "*k c c c"]) -> Float[Tensor, "*k c c c"]:
@@ -265,15 +270,6 @@ class Linear(Method):
     def _stored(self, density: Float[Tensor, "k p"]) -> Float[Tensor, "k c c c"]:
         """What :meth:`_masked` makes such a density of; densities are zero where the mask is."""
         return (density / (self.unit * self.mask.flatten().clamp_min(1e-3))).view(-1, *self.mask.shape)
-
-
-def mode_limits(settings: LinearSettings, problem: Problem) -> tuple[float, ...]:
-    """Resolution limits in Å, in the order in which they are tried."""
-    if settings.resolution is not None:
-        return (settings.resolution,)
-    finest = 2.5 * problem.pixel_size
-    limits = [max(2 * problem.radius / fall, finest) for fall in LIMITS]
-    return tuple(dict.fromkeys(limits))
 
 
 def _most(gain: Float[Tensor, " k"]) -> float:
@@ -287,12 +283,3 @@ def _smooth(values: Float[Tensor, "s k c c c"], *, radius: float) -> Float[Tenso
     kept = torch.fft.fftn(values, dim=axes) * (shells(values.shape[-1]) <= radius)
     smooth = torch.fft.ifftn(kept, dim=axes).real
     return smooth / smooth.std()
-
-
-def _ingredients(problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
-    if problem.mean is None or problem.mask is None or problem.half is None:
-        raise InputError(
-            "Linear: found a problem without mean, mask or half sets; wanted all three. Make it with what "
-            "Linear.wants names."
-        )
-    return problem.mean, problem.mask, problem.half

@@ -41,14 +41,14 @@ def principal_cosines(first: Float[Tensor, "k p"], second: Float[Tensor, "k p"])
 def shared_power(first: Float[Tensor, "k c c c"], second: Float[Tensor, "k c c c"]) -> Float[Tensor, "k s"]:
     """Power on each Fourier shell that both halves have: the mean of Re(first second*), noise-free."""
     a, b = torch.fft.fftn(first, dim=(1, 2, 3)), torch.fft.fftn(second, dim=(1, 2, 3))
-    shell = shells(first.shape[-1]).flatten()
+    shell = shells(first.shape[-1], device=first.device).flatten()
     count = torch.bincount(shell)
     cross = (a * b.conj()).real.flatten(1)
     total = cross.new_zeros(len(cross), len(count)).index_add_(1, shell, cross)
     return total / count
 
 
-def shells(box: int) -> Int[Tensor, "c c c"]:
+def shells(box: int, *, device: torch.device | None = None) -> Int[Tensor, "c c c"]:
     """Rounded radius of every point of a box's Fourier transform, as ``fftn`` lays it out."""
-    axis = torch.fft.fftfreq(box, 1 / box) ** 2
+    axis = torch.fft.fftfreq(box, 1 / box, device=device) ** 2
     return (axis[:, None, None] + axis[:, None] + axis).sqrt().round().long()

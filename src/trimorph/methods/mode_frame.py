@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
 from trimorph.core.disk import FourierDisk
+from trimorph.core.imaging import shift_phase
 from trimorph.core.linear_gaussian import LinearGaussian
 from trimorph.core.noise import NoiseModel
 from trimorph.core.shared_slices import SharedSlices
@@ -44,8 +45,8 @@ class ModeFrame(nn.Module):
         self.box, self.pixel_size = coarsest_grid(self.disk)
         self.contrast = contrast
         coarse = resample(mean, disk.pixel_size, box=self.box, pixel_size=self.pixel_size)
-        self.register_buffer("mean", coarse, persistent=False)
-        self.register_buffer("noise_power", noise.power.clone(), persistent=False)
+        self.register_buffer("mean", coarse)
+        self.register_buffer("noise_power", noise.power.clone())
         self.mean: Tensor
         self.noise_power: Tensor
         self._shared: dict[Any, SharedSlices] = {}
@@ -63,27 +64,28 @@ class ModeFrame(nn.Module):
         same constant for all models.
         """
         batch = batch.limit(batch.disk.first(len(self.disk)))
-        design, data = self._whitened(sets, batch, which)
-        found = LinearGaussian.of(design, data)
-        return found, found.gain.sum(-1) - 0.5 * (data**2).sum(-1)
+        with torch.autocast(batch.disk.device.type, enabled=False):
+            design, data = self._whitened(sets, batch, which)
+            found = LinearGaussian.of(design, data)
+            return found, found.gain.sum(-1) - 0.5 * (data**2).sum(-1)
 
     def _whitened(
         self, sets: Float[Tensor, "s k c c c"], batch: Batch, which: Int[Tensor, " b"] | None
     ) -> tuple[Float[Tensor, "b m k"], Float[Tensor, "b m"]]:
         """What each component adds to an image, and the image less the mean, in units of the noise."""
         shared, disk = self._slices(batch.disk), batch.disk
-        with torch.autocast(disk.device.type, enabled=False):
-            tables = [self._table(torch.cat([self.mean[None], modes]), shared) for modes in sets]
-            taps = shared.taps(batch.rotation, disk)
-            if which is not None:
-                taps = taps.moved(which * len(tables[0]))
-            slices = shared.slices(torch.cat(tables), taps)
-            unit = (disk.weight / NoiseModel(self.noise_power).at(disk, batch.group)).sqrt()
-            model = slices * (unit * batch.ctf(disk))[..., None, None]
-            data = torch.view_as_real(batch.image) * unit[..., None] - model[:, :, 0]
-            columns = torch.cat([self.contrast * model[:, :, :1], model[:, :, 1:]], 2)
-            columns = columns if self.contrast else columns[:, :, 1:]
-            return columns.movedim(2, 3).flatten(1, 2), data.flatten(1)
+        tables = [self._table(torch.cat([self.mean[None], modes]), shared) for modes in sets]
+        taps = shared.taps(batch.rotation, disk)
+        if which is not None:
+            taps = taps.moved(which * len(tables[0]))
+        slices = shared.slices(torch.cat(tables), taps)
+        unit = (disk.weight / NoiseModel(self.noise_power).at(disk, batch.group)).sqrt()
+        model = slices * (unit * batch.ctf(disk))[..., None, None]
+        centred = batch.image * shift_phase(batch.shift, disk)
+        data = torch.view_as_real(centred) * unit[..., None] - model[:, :, 0]
+        columns = torch.cat([self.contrast * model[:, :, :1], model[:, :, 1:]], 2)
+        columns = columns if self.contrast else columns[:, :, 1:]
+        return columns.movedim(2, 3).flatten(1, 2), data.flatten(1)
 
     def _table(self, values: Float[Tensor, "k c c c"], shared: SharedSlices) -> Float[Tensor, "r k2"]:
         coarse = resample(values, self.pixel_size, box=shared.box, pixel_size=shared.pixel_size)

@@ -1,0 +1,98 @@
+"""What a problem must hold for modes of density to be found; how many of them, and to which resolution."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from trimorph.core.errors import InputError
+from trimorph.methods.base import Problem
+
+LIMITS = (6.0, 9.0, 13.0)
+"""Resolution limits that are tried in turn by default: the particle's diameter over these."""
+
+MOST_MODES = 10
+"""Modes that are fitted where their number is to be found."""
+
+
+def ingredients(problem: Problem) -> tuple[Float[Tensor, "d d d"], Float[Tensor, "d d d"], Int[Tensor, " n"]]:
+    """Mean, mask and half sets.
+
+    Errors: InputError where one is missing, no density may vary, the mean map is empty, or all particles are
+    in one half set.
+    """
+    mean, mask, half = problem.mean, problem.mask, problem.half
+    if mean is None or mask is None or half is None:
+        raise InputError(
+            "Linear modes: found a problem without mean, mask or half sets; wanted all three. Make it with "
+            "what Linear.wants names."
+        )
+    if not bool(mask.isfinite().all()) or float(mask.max()) < 0.1:
+        raise InputError(
+            f"Linear modes: found a mask whose highest value is {float(mask.max()):.3g}; wanted 1 where the "
+            "density may vary. Pass another --mask, or none for one around the mean map."
+        )
+    if not bool(mean.isfinite().all()) or not bool(mean.any()):
+        raise InputError(
+            "Linear modes: found a mean map that is zero everywhere or not finite; wanted a density. Look at "
+            "poses, CTF and images: trimorph reconstruct shows the map."
+        )
+    sizes = _sizes(half)
+    if min(sizes) == 0:
+        raise InputError(
+            f"Linear modes: found {sizes[0]} particles in half set 1 and {sizes[1]} in half set 2; wanted "
+            "some in each, as each judges the other's modes. Choose particles of both."
+        )
+    return mean, mask, half
+
+
+def mode_count(modes: int | Literal["auto"], half: Int[Tensor, " n"]) -> int:
+    """Modes to fit: as asked, or as many as may be tried with the smaller half set.
+
+    Errors: InputError where a half set has fewer particles than modes.
+    """
+    fewest = min(_sizes(half))
+    if modes == "auto":
+        return min(MOST_MODES, fewest)
+    if modes > fewest:
+        raise InputError(
+            f"Linear modes: found {len(half)} particles, {fewest} in the smaller half set, for {modes} "
+            f"modes; wanted at least as many in each half set. Pass --modes {fewest} or less, or more "
+            "particles."
+        )
+    return modes
+
+
+def mode_limits(resolution: float | None, problem: Problem) -> tuple[float, ...]:
+    """Resolution limits in Å, in the order in which they are tried; none is finer than the pixels hold.
+
+    Errors: InputError where the resolution asked for is coarser than the particle.
+    """
+    diameter = 2 * problem.radius
+    if resolution is None:
+        return tuple(dict.fromkeys(max(diameter / fall, 2.5 * problem.pixel_size) for fall in LIMITS))
+    if resolution > diameter / 2:
+        raise InputError(
+            f"Linear modes: found a resolution of {resolution:g} Å for a particle of {diameter:.0f} Å; "
+            f"wanted at most half of it. Pass --resolution {diameter / LIMITS[0]:.0f} or finer, or leave it "
+            "out to have it found."
+        )
+    return (max(resolution, 2 * problem.pixel_size),)
+
+
+def mode_unit(mean: Float[Tensor, "c c c"], mask: Float[Tensor, "c c c"]) -> Float[Tensor, ""]:
+    """Density that modes are counted in: the mean's root mean square in the mask.
+
+    At least a fifth of what the mean has where it is dense, sqrt(sum mean^4 / sum mean^2), so that a mask
+    around a faint part does not make the steps small.
+    """
+    inside = (mean * mask).square().sum() / mask.square().sum()
+    dense = mean.pow(4).sum() / mean.square().sum()
+    return torch.maximum(inside, 0.04 * dense).sqrt()
+
+
+def _sizes(half: Int[Tensor, " n"]) -> list[int]:
+    return [int((half == number).sum()) for number in (0, 1)]
