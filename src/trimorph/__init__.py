@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from trimorph.reconstruction.reconstruct import reconstruct
     from trimorph.run.cryodrgn import load_cryodrgn
     from trimorph.run.export_latents import write_latents
+    from trimorph.run.modes import Modes, write_modes
+    from trimorph.run.quick import quick
     from trimorph.run.recipe import Recipe
     from trimorph.run.run import Run
     from trimorph.run.train import resume, train
@@ -48,6 +50,9 @@ _HOMES = {
     "reconstruct": "reconstruction.reconstruct",
     "load_cryodrgn": "run.cryodrgn",
     "write_latents": "run.export_latents",
+    "Modes": "run.modes",
+    "write_modes": "run.modes",
+    "quick": "run.quick",
     "Recipe": "run.recipe",
     "Run": "run.run",
     "resume": "run.train",
@@ -60,6 +65,7 @@ __all__ = [
     "CTF",
     "FourierDisk",
     "InputError",
+    "Modes",
     "ParticleInput",
     "ParticleStack",
     "ParticleTable",
@@ -71,12 +77,14 @@ __all__ = [
     "describe",
     "load_cryodrgn",
     "open_particles",
+    "quick",
     "read_particles",
     "reconstruct",
     "resume",
     "simulate",
     "train",
     "write_latents",
+    "write_modes",
     "write_volumes",
 ]
 

@@ -12,9 +12,11 @@ COMMANDS = {
     "simulate": "particle images of a structure or of maps, with the truth beside them",
     "reconstruct": "weighted back-projection with half maps and FSC",
     "fsc": "Fourier shell correlation of two maps",
+    "quick": "mean map, linear modes, latents and a picture of them, in the first minute",
     "train": "fit a method to particles: trimorph train field particles.star -o run",
     "resume": "go on with a run that was stopped",
     "volumes": "maps of a run at chosen latents",
+    "modes": "modes of a linear run: eigenvolumes, maps along them, table and picture",
     "latents": "latents of a run as csv, npy or cryoDRGN's pkl",
 }
 

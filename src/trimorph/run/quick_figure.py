@@ -1,0 +1,135 @@
+"""The picture of the first minute: latents, the maps along the first mode, and the mean map's FSC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from trimorph.core.fsc import resolution_at
+from trimorph.reconstruction.figure import new_figure, save_figure
+from trimorph.run.modes_figure import draw_gain
+from trimorph.run.panels import BLUE, frame, scale_bar, sentences, show_change, show_density
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import SubFigure
+
+    from trimorph.run.modes import Modes
+    from trimorph.run.quick_places import Place
+
+FEW = 2000
+"""Particles up to which each is drawn as a point."""
+
+ORANGE = "#e07b00"
+
+
+def draw_quick(
+    path: Path,
+    modes: Modes,
+    *,
+    z: Float[ndarray, "n k"],
+    places: list[Place],
+    maps: Float[ndarray, "m d d d"],
+    mean: Float[ndarray, "d d d"],
+    pixel_size: float,
+    fsc: tuple[Float[ndarray, " s"], Float[ndarray, " s"]] | None,
+) -> None:
+    """Write a PNG of latents (in standard deviations), and of maps at places among them.
+
+    ``fsc`` holds frequencies in 1/Å and the mean map's half-map FSC.
+    """
+    figure = new_figure(11, 8.6)
+    figure.suptitle(sentences(modes.verdict, 120), fontsize=10.5)
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.25])[:, 0]
+    names = ["latents", "first", "gain", *(["fsc"] if fsc is not None else [])]
+    axes = dict(zip(names, top.subplots(1, len(names)), strict=True))
+    _draw_plane(axes["latents"], z, places)
+    _draw_histogram(axes["first"], z[:, 0], places)
+    draw_gain(axes["gain"], modes)
+    if fsc is not None:
+        _draw_fsc(axes["fsc"], *fsc, modes_to=modes.resolution)
+    _draw_maps(bottom, maps, mean, places, pixel_size)
+    save_figure(figure, path, overwrite=False)
+
+
+def _draw_plane(axes: Axes, z: Float[ndarray, "n k"], places: list[Place]) -> None:
+    """The first two latents of every particle, and where the maps are made."""
+    if z.shape[1] == 1:
+        axes.text(0.5, 0.5, "one mode:\none latent", ha="center", va="center", transform=axes.transAxes)
+        axes.set_axis_off()
+        return
+    if len(z) <= FEW:
+        axes.scatter(z[:, 0], z[:, 1], s=5, color=BLUE, linewidths=0, alpha=0.6)
+    else:
+        axes.hexbin(z[:, 0], z[:, 1], gridsize=45, cmap="Blues", mincnt=1, bins="log", linewidths=0.1)
+    path = np.array([place.z[:2] for place in places])
+    axes.plot(path[:, 0], path[:, 1], "o-", color=ORANGE, markersize=4.5, linewidth=1)
+    axes.set(xlabel="$z_1$ (standard deviations)", ylabel="$z_2$ (standard deviations)")
+    axes.set_title(f"latents of {len(z):,} particles", fontsize=10)
+
+
+def _draw_histogram(axes: Axes, first: Float[ndarray, " n"], places: list[Place]) -> None:
+    axes.hist(first, bins=min(max(len(first) // 50, 12), 60), color=BLUE)
+    for place in places:
+        axes.axvline(place.z[0], color=ORANGE, linewidth=1)
+    axes.set(xlabel="$z_1$ (standard deviations)", ylabel="particles")
+    axes.set_title("along the first mode", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_fsc(
+    axes: Axes, frequency: Float[ndarray, " s"], curve: Float[ndarray, " s"], *, modes_to: float
+) -> None:
+    last = float(frequency[-1])
+    axes.plot(frequency, curve, color=BLUE, linewidth=1.6)
+    axes.axhline(0.143, color="grey", linewidth=0.7, linestyle=":")
+    axes.axvline(1 / modes_to, color=ORANGE, linewidth=1)
+    axes.text(1 / modes_to, 0.02, " modes", color=ORANGE, fontsize=8, ha="left")
+    axes.set(xlim=(0, last), ylim=(min(-0.05, float(curve[1:].min()) - 0.03), 1.05))
+    axes.set(xlabel="frequency (1/Å)", ylabel="FSC of half maps")
+    axes.set_title(f"mean map: {_resolution(frequency, curve)}", fontsize=10)
+
+
+def _resolution(frequency: Float[ndarray, " s"], curve: Float[ndarray, " s"]) -> str:
+    import torch
+
+    side = 1 / float(frequency[1])
+    box = 2 * (len(curve) - 1)
+    found = resolution_at(torch.as_tensor(curve), 0.143, box=box, pixel_size=side / box)
+    return "halves disagree" if np.isinf(found) else f"{found:.3g} Å"
+
+
+def _draw_maps(
+    figure: SubFigure,
+    maps: Float[ndarray, "m d d d"],
+    mean: Float[ndarray, "d d d"],
+    places: list[Place],
+    pixel_size: float,
+) -> None:
+    """Projections along the axis that shows most change, over what is added to and taken from the mean."""
+    cube = (slice(None), *frame(mean, maps[-1] - maps[0]))
+    seen = maps[cube]
+    change = seen - mean[cube[1:]]
+    axis = max((1, 2, 3), key=lambda along: float(np.square(change.sum(along)).sum()))
+    views, changes = seen.sum(axis), change.sum(axis)
+    low, high = 0.0, float(np.quantile(views, 0.998))
+    most = float(np.quantile(np.abs(changes), 0.998))
+    figure.suptitle(
+        "maps at the mean latents of particles that lie along the first mode, projected along "
+        f"{'zyx'[axis - 1]};\nbelow, what each adds to the mean map (blue) and takes from it (red)",
+        fontsize=10,
+    )
+    axes = figure.subplots(2, len(maps), squeeze=False)
+    for column, (view, part) in enumerate(zip(views, changes, strict=True)):
+        show_density(axes[0][column], view, low=low, high=high)
+        show_change(axes[1][column], part, most=most)
+        place = places[column]
+        title = f"{place.percentile:g} %, $z_1$ = {place.z[0]:+.2f}"
+        axes[0][column].set_title(title, fontsize=9, color=ORANGE)
+    axes[0][0].set_ylabel("map", fontsize=9)
+    axes[1][0].set_ylabel("map less mean", fontsize=9)
+    scale_bar(axes[0][0], box=seen.shape[-1], pixel_size=pixel_size, colour="white")
