@@ -237,10 +237,10 @@ class Linear(Method):
         self.gain_error.copy_(error)
         self.cosine.zero_()
         self.cosine[:kept] = principal_cosines(first[:kept], second[:kept])
-        grid = (-1, *self.mask.shape)
-        power = shared_power(first.view(grid), second.view(grid))
+        first, second = (modes.view(-1, *self.mask.shape) for modes in (first, second))
+        power = shared_power(first, second)
         self.prior.copy_(power.clamp_min(1e-4 * float(power.max().clamp_min(1e-12))))
-        self.modes.copy_(self._stored(0.5 * (first + second)))
+        self.modes.copy_(self._stored(0.5 * (first + second).flatten(1)))
 
     def _held_out(
         self, sets: Float[Tensor, "2 k p"], stage: Stage, survey: Survey
@@ -259,9 +259,9 @@ class Linear(Method):
 
     def _penalty(self) -> Tensor:
         """Negative log of the prior: Fourier shells with the variance that both half sets share."""
-        kept = self.latent_dim
-        power = torch.fft.fftn(self.unit * self.modes[:kept], dim=(1, 2, 3)).abs().square()
-        variance = self.prior[:kept][:, shells(len(self.mask), device=power.device)]
+        modes = self._masked(self.modes[: self.latent_dim])
+        power = torch.fft.fftn(modes, dim=(1, 2, 3)).abs().square()
+        variance = self.prior[: len(modes)][:, shells(len(self.mask), device=power.device)]
         return 0.5 * self.mask.mean() * (power / variance).sum()
 
     def _masked(self, values: Float[Tensor, "*k c c c"]) -> Float[Tensor, "*k c c c"]:
