@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import FrozenInstanceError, fields, is_dataclass
-from typing import Any
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -15,19 +15,34 @@ from methods.made_images import PIXEL_SIZE, MadeImages, cloud, make_images
 from trimorph.core.batch import Batch
 from trimorph.core.disk import FourierDisk
 from trimorph.core.rotations import random_rotations
-from trimorph.methods.base import Method, Stage
+from trimorph.methods.base import Ingredient, Method, Problem, Stage
 from trimorph.methods.registry import get_method, method_names
 from trimorph.run.settings_file import field_docstrings
+from trimorph.training.own_particles import OwnParticles
+from trimorph.training.processes import Processes
 
 BOX = 12
-SMALL = {"latent_dim": 3, "width": 16, "layers": 1, "encoder_width": 16, "encoder_layers": 1, "epochs": 6}
+SMALL = {
+    "latent_dim": 3,
+    "modes": 3,
+    "width": 16,
+    "layers": 1,
+    "encoder_width": 16,
+    "encoder_layers": 1,
+    "epochs": 6,
+}
+"""Settings that make a method small, where it has them."""
 DENSITY = cloud(BOX, (0.0, 0.0, 0.0), (2.0, 1.0, -1.0), (-1.0, 2.0, 1.0))
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
+    "pixels": {"encoder": "pixels"},
     "no encoder": {"encoder": "none"},
     "poses": {"refine_poses": True, "pose_start": 3},
     "no latent": {"latent_dim": 0},
+    "from nothing": {"from_mean": False, "encoder": "pixels"},
+    "contrast": {"contrast": 0.2},
+    "number found": {"modes": "auto"},
 }
 """Settings that methods may have in common; each is tried where a method has it."""
 
@@ -53,16 +68,38 @@ def images() -> MadeImages:
 
 @pytest.fixture(params=CASES)
 def build(request: Any, images: MadeImages) -> Build:
-    """Make a small method of each kind in turn; ``mean`` is the mean map that it is told."""
+    """Make a small method of each kind in turn, which is told of the mean map and all else that it wants."""
     name, settings = request.param
     kind = get_method(name)
     small = {key: value for key, value in SMALL.items() if key in _known(name)}
 
-    def make(*, seed: int = 0, mean: Tensor | None = DENSITY[0]) -> Method:
+    def make(*, seed: int = 0, mean: Tensor = DENSITY[0]) -> Method:
         torch.manual_seed(seed)
-        return kind(kind.Settings(**(small | settings)), images.problem(mean))
+        chosen = kind.Settings(**(small | settings))
+        return kind(chosen, _only(images.problem(mean), kind.wants(chosen)))
 
     return make
+
+
+def _only(problem: Problem, wanted: frozenset[Ingredient]) -> Problem:
+    """The problem without what is not wanted."""
+    return replace(problem, **{name: None for name in get_args(Ingredient) if name not in wanted})
+
+
+def _review(method: Method, images: MadeImages, stage: Stage) -> list[str]:
+    """What the method says at the end of a stage, when it has looked at all images."""
+    survey = OwnParticles(images, images.disk, Processes(torch.device("cpu")), batch_size=8)
+    return method.eval().review(stage, survey)
+
+
+def _walk(method: Method, images: MadeImages) -> Iterator[tuple[Stage, tuple[Stage, ...]]]:
+    """Go through the plan as training does: each stage with the plan at its end, reviewed."""
+    done = 0
+    while done < len(method.stages):
+        stage = method.stages[done]
+        _review(method, images, stage)
+        yield stage, method.stages
+        done += 1
 
 
 def _batch(images: MadeImages) -> Batch:
@@ -108,9 +145,8 @@ def test_stages_are_a_plan(build: Build) -> None:
     method = build()
     stages = method.stages
     assert all(stage.epochs > 0 for stage in stages)
-    assert sum(stage.epochs for stage in stages) == SMALL["epochs"]
+    assert len({stage.name for stage in stages}) == len(stages)
     assert all(stage.resolution is None or stage.resolution > 2 * PIXEL_SIZE for stage in stages)
-    assert stages[-1].resolution is None
     groups = method.parameter_groups()
     for stage in stages:
         assert stage.learning_rate
@@ -120,11 +156,31 @@ def test_stages_are_a_plan(build: Build) -> None:
     assert learned == set(groups), "a group that no stage learns"
 
 
+def test_review_leaves_the_past_alone_and_may_cut_what_is_to_come(build: Build, images: MadeImages) -> None:
+    method = _settled(build())
+    plan, done = method.stages, 0
+    for stage, after in _walk(method, images):
+        done += 1
+        assert len(after) <= len(plan)
+        assert after[:done] == plan[:done]
+        assert stage == after[done - 1]
+        assert all(stage.epochs > 0 for stage in after)
+        plan = after
+    assert done == len(method.stages)
+
+
+def test_review_speaks_in_lines(build: Build, images: MadeImages) -> None:
+    method = _settled(build())
+    for line in _review(method, images, method.stages[0]):
+        assert line
+        assert "\n" not in line
+        assert "nan" not in line
+
+
 def test_latents_have_their_shapes(build: Build, images: MadeImages) -> None:
     method = build()
-    d = method.latent_dim
-    for stage in method.stages:
-        posterior = method.encode(_limited(_batch(images), stage))
+    for stage in [method.stages[0], *(stage for stage, _ in _walk(method, images))]:
+        posterior, d = method.encode(_limited(_batch(images), stage)), method.latent_dim
         assert posterior.mean.shape == (6, d)
         assert posterior.factor.shape == (6, d, d)
         assert posterior.mean.isfinite().all()
@@ -191,15 +247,13 @@ def test_loss_is_finite_and_reaches_every_parameter_that_is_learned(build: Build
 
 
 def test_first_step_is_finite(build: Build, images: MadeImages) -> None:
-    """At the very start too, with and without a mean map."""
-    for mean in (DENSITY[0], None):
-        method = build(mean=mean)
-        stage = method.stages[0]
-        terms = method(_limited(_batch(images), stage), stage, 0.0)
-        torch.stack(list(terms.values())).sum().backward()
-        gradients = [parameter.grad for parameter in method.parameters() if parameter.grad is not None]
-        assert gradients
-        assert all(bool(gradient.to_dense().isfinite().all()) for gradient in gradients)
+    method = build()
+    stage = method.stages[0]
+    terms = method(_limited(_batch(images), stage), stage, 0.0)
+    torch.stack(list(terms.values())).sum().backward()
+    gradients = [parameter.grad for parameter in method.parameters() if parameter.grad is not None]
+    assert gradients
+    assert all(bool(gradient.to_dense().isfinite().all()) for gradient in gradients)
 
 
 def test_bfloat16_gives_nearly_the_same_loss(build: Build, images: MadeImages) -> None:
@@ -235,19 +289,22 @@ def test_a_latent_does_not_depend_on_the_rest_of_the_batch(build: Build, images:
     torch.testing.assert_close(alone, whole, rtol=1e-4, atol=1e-5)
 
 
-def test_state_is_the_whole_model(build: Build, images: MadeImages) -> None:
-    """A file that runs no code takes it, and a method built anew gives the same from it."""
+@pytest.mark.parametrize("reviewed", [False, True])
+def test_state_is_the_whole_model(build: Build, images: MadeImages, reviewed: bool) -> None:
+    """A file that runs no code takes it, and a method built anew gives and plans the same from it."""
     method = _settled(build(seed=0))
+    if reviewed:
+        list(_walk(method, images))
     file = io.BytesIO()
     torch.save(method.state_dict(), file)
     file.seek(0)
     other = build(seed=1, mean=torch.flip(DENSITY[0], (0,)))
     rotation = random_rotations(2, generator=torch.Generator().manual_seed(0)).float()
-    z = torch.ones(2, method.latent_dim)
 
     def outputs(model: Method) -> list[Tensor]:
         with torch.no_grad():
-            volume, posterior = model.decode(z), model.encode(_batch(images))
+            volume = model.decode(torch.ones(2, model.latent_dim))
+            posterior = model.encode(_batch(images))
             return [
                 volume.project(rotation, model.disk),
                 volume.voxels(BOX, PIXEL_SIZE),
@@ -259,12 +316,13 @@ def test_state_is_the_whole_model(build: Build, images: MadeImages) -> None:
     other.load_state_dict(torch.load(file, weights_only=True))
     for ours, wanted in zip(outputs(other), outputs(method), strict=True):
         assert torch.equal(ours, wanted)
+    assert other.stages == method.stages
 
 
 def test_same_seed_same_model_and_loss(build: Build, images: MadeImages) -> None:
     losses = []
     for seed in (0, 0, 1):
-        method = build(seed=seed, mean=None)
+        method = _settled(build(seed=seed))
         stage = method.stages[-1]
         torch.manual_seed(10 + seed)
         losses.append(torch.stack(list(method(_batch(images), stage, 0.5).values())).sum().item())

@@ -1,7 +1,7 @@
 """ModeFrame: what images say of a few modes of density, at their own poses and CTFs.
 
-Letters: s sets of modes, k modes, c box of their grid, b images, n pixels of the disk, m = 2 n numbers of an
-image.
+Letters: s sets of modes, k modes, j components, c box of the modes' grid, b images, n pixels of the disk,
+m = 2 n numbers of an image.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ModeFrame(nn.Module):
 
     def _whitened(
         self, sets: Float[Tensor, "s k c c c"], batch: Batch, which: Int[Tensor, " b"] | None
-    ) -> tuple[Float[Tensor, "b m k"], Float[Tensor, "b m"]]:
+    ) -> tuple[Float[Tensor, "b m j"], Float[Tensor, "b m"]]:
         """What each component adds to an image, and the image less the mean, in units of the noise."""
         shared, disk = self._slices(batch.disk), batch.disk
         tables = [self._table(torch.cat([self.mean[None], modes]), shared) for modes in sets]
