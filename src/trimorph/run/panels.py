@@ -24,7 +24,7 @@ def sentences(text: str, width: int) -> str:
     r"""Text with a line a sentence, and longer ones broken.
 
     >>> sentences("One is real. Half sets agree to 0.98.", 40)
-    'One is real.\\nHalf sets agree to 0.98.'
+    'One is real.\nHalf sets agree to 0.98.'
     """
     return "\n".join(fill(line, width) for line in text.replace(". ", ".\n").splitlines())
 

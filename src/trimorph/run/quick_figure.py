@@ -42,7 +42,7 @@ def draw_quick(
 
     ``fsc`` holds frequencies in 1/Å and the mean map's half-map FSC.
     """
-    figure = new_figure(11, 8.6)
+    figure = new_figure(11.0, 8.6)
     figure.suptitle(sentences(modes.verdict, 120), fontsize=10.5)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.25])[:, 0]
     names = ["latents", "first", "gain", *(["fsc"] if fsc is not None else [])]
