@@ -21,6 +21,8 @@ from trimorph.core.voxel_grid import VoxelGrid
 from trimorph.methods.base import Method, Problem
 from trimorph.methods.mode_frame import coarsest_grid
 from trimorph.reconstruction.mask import spherical_mask
+from trimorph.training.checkpoint import checkpoints
+from trimorph.training.processes import joined
 from trimorph.training.settings import TrainingSettings
 from trimorph.training.trainer import Trainer
 
@@ -128,9 +130,22 @@ def mix_images(
 
 
 def train(
-    method: Method, images: MadeImages, folder: Path, *, problem: Problem, batch_size: int = 25
+    method: Method,
+    images: MadeImages,
+    folder: Path,
+    *,
+    problem: Problem,
+    batch_size: int = 25,
+    checkpoint_every: int = 1000,
 ) -> None:
-    """Run the real loop on one CPU thread."""
-    folder.mkdir()
-    settings = TrainingSettings(batch_size=batch_size, precision="float32", checkpoint_every=1000)
-    Trainer(method, images, settings, problem=problem, folder=folder).fit()
+    """Run the real loop on one CPU thread, from the folder's latest checkpoint where there is one."""
+    folder.mkdir(exist_ok=True)
+    settings = TrainingSettings(
+        batch_size=batch_size, precision="float32", checkpoint_every=checkpoint_every, threads=1
+    )
+    with joined("cpu") as processes:
+        trainer = Trainer(method, images, settings, problem=problem, folder=folder, processes=processes)
+        found = checkpoints(folder / "checkpoints")
+        if found:
+            trainer.load(found[-1])
+        trainer.fit()
