@@ -142,6 +142,11 @@ class ParticleStack:
         readers = 1 if self._cache is None else self._cache.readers
         yield from map_ahead(lambda part: self._batch(part, disk), parts, workers=readers)
 
+    @property
+    def prepared(self) -> bool:
+        """Whether :meth:`prepare` has filled the cache."""
+        return self._cache is not None
+
     def prepare(
         self,
         folder: Path | None = None,

@@ -39,7 +39,8 @@ class Problem:
     ``pixel_size`` in Å, ``particles`` the number of images in use, ``radius`` of the particle in Å. ``noise``
     is the power in the images; before their window it was that over ``window_share``. Only where
     :meth:`Method.wants` says so: ``mean``, the back-projected map of all particles; ``mask``, 1 where
-    the density may vary; ``half``, each particle's half set (0 or 1).
+    the density may vary; ``half``, each particle's half set (0 or 1); ``modes``, those of the linear model,
+    each as long as its latent's standard deviation, on the coarsest grid for ``modes_resolution`` in Å.
     """
 
     box: int
@@ -50,10 +51,12 @@ class Problem:
     mean: Float[Tensor, "d d d"] | None = None
     mask: Float[Tensor, "d d d"] | None = None
     half: Int[Tensor, " n"] | None = None
+    modes: Float[Tensor, "k c c c"] | None = None
+    modes_resolution: float | None = None
     window_share: float = 1.0
 
 
-Ingredient = Literal["mean", "mask", "half"]
+Ingredient = Literal["mean", "mask", "half", "modes"]
 """Parts of a :class:`Problem` that cost time to make."""
 
 

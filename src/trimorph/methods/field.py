@@ -26,11 +26,14 @@ from trimorph.core.voxel_grid import VoxelGrid
 from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
 from trimorph.methods.encoders import LatentTable, NoLatent, PixelEncoder
 from trimorph.methods.networks import ResidualMLP
+from trimorph.methods.object_frame import ObjectFrameEncoder
 from trimorph.methods.poses import PoseTable
 from trimorph.methods.positional import Encoding, PositionalEncoding
 from trimorph.methods.posterior import Posterior
 
-Encoder = Literal["pixels", "none"]
+Encoder = Literal["object", "pixels", "none"]
+
+BETA_PEAK = 4.0
 
 
 @dataclass(frozen=True)
@@ -52,20 +55,24 @@ class FieldSettings:
     encoding_sigma: float = 1.5
     """Spread of the gaussian encoding: it resolves distances up to about 0.08 sigma boxes from the centre, so
     1.5 suits a particle that fills half the box (cryoDRGN: 0.5)."""
-    encoder: Encoder = "pixels"
-    """What gives the latents: a network that sees the image, or none (a table with one latent a particle)."""
+    encoder: Encoder = "object"
+    """What gives the latents: object, a network that sees the posterior of the linear modes; pixels, one that
+    sees the image; none, a table with one latent a particle."""
     encoder_width: int = 256
     """Units in a hidden layer of the encoder."""
     encoder_layers: int = 3
     """Residual layers of the encoder."""
     encoder_resolution: float | None = None
-    """Finest resolution in Å that the encoder sees; all by default."""
+    """Finest resolution in Å that the encoder pixels sees; all by default."""
     latent_learning_rate: float = 5e-2
     """Learning rate of the table of latents (encoder none)."""
     beta: float | None = None
-    """Weight of the divergence to the prior; 1 / latent_dim by default."""
-    beta_warm_up: float = 0.5
-    """Fraction of training over which beta rises from zero."""
+    """Weight of the divergence to the latents' prior; 1 / latent_dim by default."""
+    beta_peak: float | None = None
+    """Weight of the divergence that training passes through on its way to beta: few directions of the latent
+    are used at first, and others only as they are needed. By default 4 for the encoder object, else beta."""
+    beta_warm_up: float = 0.8
+    """Fraction of training over which the weight rises from zero to its peak and falls to beta."""
     from_mean: bool = True
     """Start from the back-projected map and learn what differs from it."""
     coarse_to_fine: bool = True
@@ -84,7 +91,7 @@ class FieldSettings:
     """Seed of the random encoding vectors."""
 
     def __post_init__(self) -> None:
-        for name in ("latent_dim", "beta", "pose_start"):
+        for name in ("latent_dim", "beta", "beta_peak", "pose_start"):
             check_range(name, getattr(self, name), least=0)
         for name in ("epochs", "width", "layers", "encoder_width", "encoder_layers"):
             check_range(name, getattr(self, name), least=1)
@@ -124,8 +131,9 @@ class Field(Method):
 
     @classmethod
     def wants(cls, settings: FieldSettings) -> frozenset[Ingredient]:
-        """The mean map, where training starts from it."""
-        return frozenset({"mean"} if settings.from_mean else ())
+        """The mean map, where training starts from it, and what the encoder needs."""
+        modes = settings.encoder == "object" and settings.latent_dim > 0
+        return frozenset({"mean", "modes"} if modes else {"mean"} if settings.from_mean else ())
 
     @property
     def latent_dim(self) -> int:
@@ -168,7 +176,7 @@ class Field(Method):
         terms["likelihood"] = (
             whitened_likelihood(predicted, batch.image, power=power, disk=batch.disk).mean() / pixels
         )
-        if isinstance(self.encoder, PixelEncoder):
+        if self.latent_dim:
             terms["divergence"] = self._beta(progress) * posterior.divergence().mean() / pixels
         return terms
 
@@ -177,8 +185,13 @@ class Field(Method):
         return []
 
     def _beta(self, progress: float) -> float:
-        beta = self.settings.beta if self.settings.beta is not None else 1 / self.settings.latent_dim
-        return beta * min(1.0, progress / self.settings.beta_warm_up) if self.settings.beta_warm_up else beta
+        settings = self.settings
+        end = 1 / settings.latent_dim if settings.beta is None else settings.beta
+        peak = settings.beta_peak
+        if peak is None:
+            peak = max(BETA_PEAK, end) if settings.encoder == "object" else end
+        done = min(1.0, progress / settings.beta_warm_up) if settings.beta_warm_up else 1.0
+        return 2 * done * peak if done < 0.5 else end + 2 * (1 - done) * (peak - end)
 
     def _make_encoder(self, problem: Problem) -> nn.Module:
         settings = self.settings
@@ -186,6 +199,10 @@ class Field(Method):
             return NoLatent()
         if settings.encoder == "none":
             return LatentTable(problem.particles, settings.latent_dim)
+        if settings.encoder == "object":
+            return ObjectFrameEncoder(
+                problem, settings.latent_dim, width=settings.encoder_width, layers=settings.encoder_layers
+            )
         seen = self.disk.limit(resolution=settings.encoder_resolution)
         return PixelEncoder(
             seen, settings.latent_dim, width=settings.encoder_width, layers=settings.encoder_layers

@@ -42,9 +42,9 @@ class Posterior:
     def divergence(self) -> Float[Tensor, " b"]:
         """Kullback-Leibler divergence to the standard normal prior, summed over components.
 
-        KL = (tr C + |mean|^2 - d - log det C) / 2.
+        KL = (tr C + |mean|^2 - d - log det C) / 2; for a point, log det C is left out.
         """
-        diagonal = self.factor.diagonal(dim1=-2, dim2=-1)
-        log_determinant = 2 * diagonal.abs().clamp_min(1e-12).log().sum(-1)
+        diagonal = self.factor.diagonal(dim1=-2, dim2=-1).abs()
+        log_determinant = 2 * torch.where(diagonal > 0, diagonal, 1.0).log().sum(-1)
         trace = (self.factor**2).sum((-2, -1))
         return 0.5 * (trace + (self.mean**2).sum(-1) - self.mean.shape[-1] - log_determinant)

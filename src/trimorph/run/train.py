@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from trimorph.core.errors import InputError
 from trimorph.data.open import open_particles
 from trimorph.data.particles import ParticleStack
 from trimorph.data.selection import half_sets
-from trimorph.methods.base import Problem
+from trimorph.methods.base import Ingredient, Problem
+from trimorph.methods.linear import Linear, LinearSettings
 from trimorph.methods.registry import get_method
 from trimorph.reconstruction.mean_map import mean_map
+from trimorph.run.mean_report import report_mean
 from trimorph.run.provenance import check_unchanged, provenance
 from trimorph.run.recipe import FREE_TO_CHANGE, Recipe, build_method
 from trimorph.run.run import Run, refuse_unusable
@@ -73,15 +78,17 @@ def _fit(
     observer: Observer | None,
     *,
     checkpoint: Path | None,
+    problem: Problem | None = None,
 ) -> None:
+    """Train in a run's folder from a checkpoint, or from what is known of the particles (else measured)."""
     recipe = run.recipe
     listener = observer if observer is not None and processes.first else Silent()
     log = LogFile(run.path / "log.txt", listener) if processes.first else listener
-    if checkpoint is None:
-        _prepare(run, stack, processes, log)
-        problem = processes.share(_state_problem(recipe, stack, processes, log) if processes.first else None)
-    else:
+    if checkpoint is not None:
         problem = problem_from_state(load_checkpoint(checkpoint)["problem"])
+    elif problem is None:
+        _prepare(run, stack, processes, log)
+        problem = _state_problem(run, stack, processes, observer, log)
     if problem.particles != len(stack):
         raise InputError(
             f"{run.path}: found {len(stack)} particles; wanted the {problem.particles} that the run started "
@@ -109,6 +116,8 @@ def _fit(
 
 def _prepare(run: Run, stack: ParticleStack, processes: Processes, log: Observer) -> None:
     """Fill the cache of half planes: in memory where it fits, else in a file that stays until the end."""
+    if stack.prepared:
+        return
     log.say(
         f"{len(stack)} particles of {stack.box} pixels of {stack.pixel_size:.4g} Å from {stack.table.source}"
     )
@@ -133,16 +142,40 @@ def _drop_cache(folder: Path) -> None:
         folder.rmdir()
 
 
-def _state_problem(recipe: Recipe, stack: ParticleStack, processes: Processes, log: Observer) -> Problem:
+def _state_problem(
+    run: Run, stack: ParticleStack, processes: Processes, observer: Observer | None, log: Observer
+) -> Problem:
     """What the method is told of the data: what it wants, and no more."""
-    wanted = get_method(recipe.method).wants(recipe.settings)
-    found: dict[str, torch.Tensor] = {}
+    wanted = get_method(run.recipe.method).wants(run.recipe.settings)
+    needed = wanted | Linear.wants(LinearSettings()) if "modes" in wanted else wanted
+    problem: Problem = processes.share(
+        _measured(run, needed, stack, processes, log) if processes.first else None
+    )
+    if "modes" not in wanted:
+        return problem
+    log.say("finding linear modes, which the encoder needs")
+    modes, resolution = _linear_modes(run, stack, processes, observer, problem=problem)
+    return replace(
+        problem,
+        modes=modes,
+        modes_resolution=resolution,
+        mask=problem.mask if "mask" in wanted else None,
+        half=problem.half if "half" in wanted else None,
+    )
+
+
+def _measured(
+    run: Run, wanted: frozenset[Ingredient], stack: ParticleStack, processes: Processes, log: Observer
+) -> Problem:
+    """The problem without modes."""
+    found: dict[str, Any] = {}
     if wanted & {"mean", "mask"}:
         log.say("back-projecting the mean map")
         mean = mean_map(stack, device=processes.device)
+        report_mean(mean, run.path, log)
         found = {"mean": torch.as_tensor(mean.map), "mask": torch.as_tensor(mean.mask)}
     if "half" in wanted:
-        found["half"] = torch.as_tensor(half_sets(stack.table, seed=recipe.training.seed) - 1)
+        found["half"] = torch.as_tensor(half_sets(stack.table, seed=run.recipe.training.seed) - 1)
     return Problem(
         box=stack.box,
         pixel_size=stack.pixel_size,
@@ -152,6 +185,25 @@ def _state_problem(recipe: Recipe, stack: ParticleStack, processes: Processes, l
         window_share=stack.window_share,
         **{name: value for name, value in found.items() if name in wanted},
     )
+
+
+def _linear_modes(
+    run: Run, stack: ParticleStack, processes: Processes, observer: Observer | None, *, problem: Problem
+) -> tuple[Tensor, float]:
+    """Modes of a run of the method `linear` inside this run, which goes on where it was stopped."""
+    path = run.path / "linear"
+    if not (path / "recipe.toml").is_file() and processes.first:
+        training = replace(run.recipe.training, batch_size=None)
+        recipe = Recipe("linear", run.recipe.data, LinearSettings(), training).resolved()
+        record = provenance([stack.table.source], stack.table.stacks, seed=training.seed)
+        Run.create(path, recipe, provenance=record)
+    processes.wait()
+    inner = Run.open(path)
+    found = checkpoints(path / "checkpoints")
+    _fit(inner, stack, processes, observer, checkpoint=found[-1] if found else None, problem=problem)
+    linear: Any = inner.method()
+    modes, resolution = linear.findings()
+    return modes.detach(), resolution
 
 
 def _refuse_changes(recipe: Recipe, started: Recipe, path: Path) -> None:
