@@ -65,6 +65,8 @@ def command(
         raise
     print()
     show_modes(made.modes)
+    if not made.modes.real.any():
+        print("No change of density was found that helps to explain held-out images: the maps show noise.")
     folder = Path(os.path.relpath(made.run.path))
     source = particles.particles
     lines = {

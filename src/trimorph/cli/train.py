@@ -44,6 +44,8 @@ def command(arguments: list[str]) -> None:
     with TrainingDisplay() as display:
         run = guided(lambda: train(recipe, output, observer=display), output)
     display.say(f"run {run.path}")
+    if recipe.method == "linear":
+        display.say(f"modes: trimorph modes {output}")
     display.say(f"maps: trimorph volumes {output} {'--kmeans 20' if (run.path / 'latents').exists() else ''}")
 
 

@@ -35,7 +35,7 @@ def draw_modes(
 
     ``change(k)`` is the change of density for one standard deviation of mode k, from 0.
     """
-    figure = new_figure(10.5, 6.9)
+    figure = new_figure(10.5, 7.1)
     figure.suptitle(sentences(modes.verdict, 130), fontsize=10)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.15])[:, 0]
     variance, gain, cosine = top.subplots(1, 3)
@@ -52,6 +52,8 @@ def draw_gain(axes: Axes, modes: Modes) -> None:
     error = SIGNIFICANT * modes.gain_error
     for real, colour, label in ((True, BLUE, "real"), (False, GREY, "not real")):
         chosen = modes.real == real
+        if not chosen.any():
+            continue
         axes.bar(number[chosen], modes.gain[chosen], color=colour, width=0.7, label=label)
     axes.errorbar(number, modes.gain, yerr=error, fmt="none", ecolor="black", elinewidth=0.9, capsize=2)
     axes.axhline(0.0, color="black", linewidth=0.6)
@@ -90,7 +92,7 @@ def _draw_slices(
     """Two slices through the place where most changes: the mean, then the modes, each on its own scale."""
     figure.suptitle(
         "slices through the place of most change: the mean, and what one standard deviation of each mode "
-        "adds (blue) and takes (red)",
+        "adds (blue) and takes (red),\neach on a scale of its own",
         fontsize=10,
     )
     axes = figure.subplots(2, 1 + len(changes), squeeze=False)

@@ -23,10 +23,11 @@ BLUE, GREY = "#1b4f9c", "#b8b8b8"
 def sentences(text: str, width: int) -> str:
     r"""Text with a line a sentence, and longer ones broken.
 
-    >>> sentences("One is real. Half sets agree to 0.98.", 40)
+    >>> sentences("one is real. Half sets agree to 0.98.", 40)
     'One is real.\nHalf sets agree to 0.98.'
     """
-    return "\n".join(fill(line, width) for line in text.replace(". ", ".\n").splitlines())
+    lines = text.replace(". ", ".\n").splitlines()
+    return "\n".join(fill(line[:1].upper() + line[1:], width) for line in lines)
 
 
 def show_density(axes: Axes, view: Float[ndarray, "d d"], *, low: float, high: float) -> None:

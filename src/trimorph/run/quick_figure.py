@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FEW = 2000
 """Particles up to which each is drawn as a point."""
 
+FAINT = 0.1
+"""Change, over the brightest of the map, below which colours are pale: what is small shall look small."""
+
 ORANGE = "#e07b00"
 
 
@@ -45,9 +48,10 @@ def draw_quick(
     figure = new_figure(11.0, 8.6)
     figure.suptitle(sentences(modes.verdict, 120), fontsize=10.5)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.25])[:, 0]
-    names = ["latents", "first", "gain", *(["fsc"] if fsc is not None else [])]
+    names = [*(["latents"] if z.shape[1] > 1 else []), "first", "gain", *(["fsc"] if fsc is not None else [])]
     axes = dict(zip(names, top.subplots(1, len(names)), strict=True))
-    _draw_plane(axes["latents"], z, places)
+    if "latents" in axes:
+        _draw_plane(axes["latents"], z, places)
     _draw_histogram(axes["first"], z[:, 0], places)
     draw_gain(axes["gain"], modes)
     if fsc is not None:
@@ -58,10 +62,6 @@ def draw_quick(
 
 def _draw_plane(axes: Axes, z: Float[ndarray, "n k"], places: list[Place]) -> None:
     """The first two latents of every particle, and where the maps are made."""
-    if z.shape[1] == 1:
-        axes.text(0.5, 0.5, "one mode:\none latent", ha="center", va="center", transform=axes.transAxes)
-        axes.set_axis_off()
-        return
     if len(z) <= FEW:
         axes.scatter(z[:, 0], z[:, 1], s=5, color=BLUE, linewidths=0, alpha=0.6)
     else:
@@ -91,6 +91,7 @@ def _draw_fsc(
     axes.text(1 / modes_to, 0.02, " modes", color=ORANGE, fontsize=8, ha="left")
     axes.set(xlim=(0, last), ylim=(min(-0.05, float(curve[1:].min()) - 0.03), 1.05))
     axes.set(xlabel="frequency (1/Å)", ylabel="FSC of half maps")
+    axes.locator_params(axis="x", nbins=4)
     axes.set_title(f"mean map: {_resolution(frequency, curve)}", fontsize=10)
 
 
@@ -117,7 +118,7 @@ def _draw_maps(
     axis = max((1, 2, 3), key=lambda along: float(np.square(change.sum(along)).sum()))
     views, changes = seen.sum(axis), change.sum(axis)
     low, high = 0.0, float(np.quantile(views, 0.998))
-    most = float(np.quantile(np.abs(changes), 0.998))
+    most = max(float(np.quantile(np.abs(changes), 0.998)), FAINT * high)
     figure.suptitle(
         "maps at the mean latents of particles that lie along the first mode, projected along "
         f"{'zyx'[axis - 1]};\nbelow, what each adds to the mean map (blue) and takes from it (red)",
