@@ -117,7 +117,8 @@ def train_ours(options: argparse.Namespace, star: Path) -> Path:
         return output
     words = f"""train field {star} -o {output} --latent-dim {options.latent_dim} --epochs {options.epochs}
         --width {options.width} --layers {options.layers} --encoder-width {options.width}
-        --encoder-layers {options.layers} --batch-size {options.batch} --threads 1 --checkpoint-every 1"""
+        --encoder-layers {options.layers} --encoder pixels --batch-size {options.batch} --threads 1
+        --checkpoint-every 1"""
     if options.what == "speed":
         words += " --no-coarse-to-fine"
     program = Path(sys.executable).parent / "trimorph"

@@ -15,13 +15,15 @@ from trimorph.core.fsc import fourier_shell_correlation
 from trimorph.core.rotations import rotation_angle, vector_to_matrix
 from trimorph.evaluation.recovery import cluster_accuracy
 from trimorph.methods.base import Stage
-from trimorph.methods.field import Field, FieldSettings, field_stages
+from trimorph.methods.field import Encoder, Field, FieldSettings, field_stages
 from trimorph.training.latents import Latents
 
 BOX = 16
 TRUNK = [(0.0, 0.0, 0.0), (3.0, 1.0, -1.0), (-1.0, -3.0, 2.0), (0.0, 2.0, 3.0)]
 ARM = [(-4.0, 0.0, 0.0), (-4.0, 1.5, -1.0), (-3.0, 0.0, -2.0)]
-SMALL: dict[str, Any] = {"width": 48, "layers": 2, "encoder_width": 96, "encoder_layers": 1}
+SMALL: dict[str, Any] = {
+    "encoder": "pixels", "width": 48, "layers": 2, "encoder_width": 96, "encoder_layers": 1
+}  # fmt: skip
 
 
 def cloud_pair() -> Tensor:
@@ -84,13 +86,12 @@ def test_two_states_separate(two: tuple[MadeImages, Tensor], tmp_path: Path, enc
     images, label = two
     settings = FieldSettings(
         latent_dim=2,
-        encoder=encoder,
         encoder_resolution=12.0,
         epochs=10,
         learning_rate=1e-2,
         latent_learning_rate=5e-2,
         coarse_to_fine=False,
-        **SMALL,
+        **SMALL | {"encoder": encoder},
     )
     mean = cloud_pair().mean(0)
     field = _build(settings, images, mean)
@@ -154,21 +155,26 @@ def test_poses_rest_until_their_stage(one: MadeImages) -> None:
 
 
 @pytest.mark.parametrize(
-    ("beta", "warm_up", "progress", "expected"),
+    ("encoder", "beta", "warm_up", "progress", "expected"),
     [
-        (None, 0.5, 0.0, 0.0),
-        (None, 0.5, 0.25, 0.125),
-        (None, 0.5, 0.5, 0.25),
-        (None, 0.5, 1.0, 0.25),
-        (3.0, 0.0, 0.0, 3.0),
-        (3.0, 1.0, 0.4, 1.2),
-        (0.0, 0.5, 1.0, 0.0),
+        ("pixels", None, 1.0, 0.0, 0.0),
+        ("pixels", None, 1.0, 0.25, 0.125),
+        ("pixels", None, 1.0, 0.5, 0.25),
+        ("pixels", None, 0.5, 1.0, 0.25),
+        ("pixels", 3.0, 0.0, 0.0, 3.0),
+        ("pixels", 0.0, 0.5, 1.0, 0.0),
+        ("object", None, 1.0, 0.25, 2.0),
+        ("object", None, 1.0, 0.5, 4.0),
+        ("object", None, 1.0, 0.75, 2.125),
+        ("object", None, 0.8, 1.0, 0.25),
+        ("object", 6.0, 1.0, 0.75, 6.0),
     ],
 )
 def test_weight_of_the_divergence_follows_its_schedule(
-    one: MadeImages, beta: float | None, warm_up: float, progress: float, expected: float
+    one: MadeImages, encoder: Encoder, beta: float | None, warm_up: float, progress: float, expected: float
 ) -> None:
-    field = _build(FieldSettings(latent_dim=4, beta=beta, beta_warm_up=warm_up, **SMALL), one)
+    settings = FieldSettings(latent_dim=4, beta=beta, beta_warm_up=warm_up, **SMALL | {"encoder": encoder})
+    field = _build(settings, one, cloud(BOX, *TRUNK)[0])
     batch = one.batch(torch.arange(8))
     term = field(batch, field.stages[-1], progress)["divergence"].detach()
     pixels = float(batch.disk.weight.sum())

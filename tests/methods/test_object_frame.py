@@ -1,0 +1,86 @@
+"""The object-frame encoder: the posterior of the modes at the image's own pose, CTF and shift."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from methods.made_images import PIXEL_SIZE, MadeImages, cloud, make_images, train
+from trimorph.core.errors import InputError
+from trimorph.core.imaging import shift_phase
+from trimorph.core.rotations import random_rotations
+from trimorph.core.voxel_grid import resample
+from trimorph.evaluation.recovery import cluster_accuracy
+from trimorph.methods.base import Problem
+from trimorph.methods.field import Field, FieldSettings
+from trimorph.methods.mode_frame import coarsest_grid
+from trimorph.methods.object_frame import ObjectFrameEncoder
+from trimorph.training.latents import Latents
+
+BOX, RESOLUTION = 16, 12.0
+TRUNK = [(0.0, 0.0, 0.0), (3.0, 1.0, -1.0), (-1.0, -3.0, 2.0), (0.0, 2.0, 3.0)]
+ARM = [(-4.0, 0.0, 0.0), (-4.0, 1.5, -1.0), (-3.0, 0.0, -2.0)]
+
+
+def _states() -> Tensor:
+    return torch.cat([cloud(BOX, *TRUNK), cloud(BOX, *TRUNK, *ARM)])
+
+
+def _problem(images: MadeImages) -> Problem:
+    """Told of the mean of both states, and of half their difference as the one mode there is."""
+    first, second = _states()
+    box, pixel_size = coarsest_grid(images.disk.limit(resolution=RESOLUTION))
+    mode = resample(0.5 * (second - first), PIXEL_SIZE, box=box, pixel_size=pixel_size)
+    return replace(images.problem(_states().mean(0)), modes=mode[None], modes_resolution=RESOLUTION)
+
+
+@pytest.fixture(scope="module")
+def two() -> tuple[MadeImages, Tensor]:
+    label = torch.randint(2, (600,), generator=torch.Generator().manual_seed(3))
+    return make_images(_states(), label, noise_level=0.3), label
+
+
+def _encoder(images: MadeImages) -> ObjectFrameEncoder:
+    return ObjectFrameEncoder(_problem(images), 2, width=16, layers=1)
+
+
+def test_first_feature_is_the_amplitude_of_the_mode(two: tuple[MadeImages, Tensor]) -> None:
+    """-1 for the first state and +1 for the second, within the deviation that the second feature tells."""
+    images, label = two
+    features = _encoder(images).features(images.batch(torch.arange(len(images))))
+    assert features.shape == (len(images), 2)
+    error = (features[:, 0] - (2.0 * label - 1)) / features[:, 1].sqrt()
+    assert float(error.square().mean()) == pytest.approx(1.0, abs=0.35)
+
+
+def test_poses_and_shifts_that_move_are_followed(two: tuple[MadeImages, Tensor]) -> None:
+    images, _ = two
+    encoder, batch = _encoder(images), images.batch(torch.arange(20))
+    before = encoder.features(batch)
+    shift = torch.full((20, 2), 3.0)
+    moved = replace(batch, image=batch.image * shift_phase(-shift, batch.disk), shift=shift)
+    torch.testing.assert_close(encoder.features(moved), before, rtol=1e-3, atol=1e-3)
+    turned = batch.pose(random_rotations(20, generator=torch.Generator().manual_seed(1)).float(), batch.shift)
+    assert float((encoder.features(turned) - before).abs().max()) > 0.1
+
+
+def test_field_separates_two_states_in_few_epochs(two: tuple[MadeImages, Tensor], tmp_path: Path) -> None:
+    images, label = two
+    settings = FieldSettings(
+        latent_dim=2, epochs=3, learning_rate=1e-2, coarse_to_fine=False,
+        width=48, layers=2, encoder_width=32, encoder_layers=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    train(Field(settings, _problem(images)), images, tmp_path / "run", problem=_problem(images))
+    latents = Latents.load(tmp_path / "run" / "latents" / "0003.npz")
+    assert cluster_accuracy(latents.mean, label.numpy()) >= 0.98
+
+
+def test_a_problem_without_modes_is_refused(two: tuple[MadeImages, Tensor]) -> None:
+    images, _ = two
+    with pytest.raises(InputError, match="without mean or modes; wanted both"):
+        ObjectFrameEncoder(replace(_problem(images), modes=None), 2, width=16, layers=1)
