@@ -25,6 +25,7 @@ from trimorph.core.checks import check_range
 from trimorph.core.noise import NoiseModel
 from trimorph.core.voxel_grid import VoxelGrid, resample
 from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
+from trimorph.methods.held_out import HeldOut, held_out, second_moment
 from trimorph.methods.mode_agreement import align, principal, principal_cosines, shared_power, shells
 from trimorph.methods.mode_frame import ModeFrame, coarsest_grid
 from trimorph.methods.mode_problem import ingredients, mode_count, mode_limits, mode_unit
@@ -194,19 +195,20 @@ class Linear(Method):
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """How many modes are real, and whether a finer limit pays; at the end, the modes in order."""
+        limit = self.limits[min(int(self.tried), len(self.limits) - 1)]
         with torch.no_grad():
             if "modes" in stage.learning_rate:
-                self.modes[: self.latent_dim] = self._stored(principal(self.densities().flatten(1)))
+                self._order(survey)
                 return [self.verdict]
-            first, second = align(*self._masked(self.halves).flatten(2))
-            gain, error = self._held_out(torch.stack([first, second]), stage, survey)
-            better = not self.tried or _most(gain) > 1.01 * _most(self.gain)
+            sets = torch.stack(align(*self._masked(self.halves).flatten(2))).unflatten(2, self.mask.shape)
+            found = held_out(self.frame, sets, 1 - self.half_set, resolution=limit, survey=survey)
+            better = not self.tried or _most(found.gain) > 1.01 * _most(self.gain)
             if better:
-                self._adopt(first, second, gain, error)
+                self._adopt(sets, found)
             self.tried += 1
             self.settled.fill_(int(not better or int(self.tried) == len(self.limits)))
-        said = f"{stage.name}: the modes raise the held-out likelihood by {_most(gain):.3f} an image"
-        return [said if better else f"{said}, less than the coarser limit; that one is taken"]
+        said = f"{stage.name}: the modes raise the held-out likelihood by {_most(found.gain):.3f} an image"
+        return [said if better else f"{said}, hardly more than at the coarser limit, which is taken"]
 
     @property
     def verdict(self) -> str:
@@ -219,43 +221,29 @@ class Linear(Method):
             f"than {SIGNIFICANT:g} standard errors. Half sets agree to cosines of {cosines}"
         )
 
-    def _adopt(
-        self,
-        first: Float[Tensor, "k p"],
-        second: Float[Tensor, "k p"],
-        gain: Float[Tensor, " k"],
-        error: Float[Tensor, " k"],
-    ) -> None:
+    def _adopt(self, sets: Float[Tensor, "2 k c c c"], found: HeldOut) -> None:
         """Take what the half sets gave as the start of the modes of all particles, and as their prior."""
-        total = gain.cumsum(0)
+        total = found.gain.cumsum(0)
         useful = int(total.argmax()) + 1 if bool(total.max() > 0) else 0
-        kept = max(useful, 1) if self.settings.modes == "auto" else len(gain)
+        kept = max(useful, 1) if self.settings.modes == "auto" else len(total)
         self.best.copy_(self.tried)
         self.kept.fill_(kept)
-        self.real.fill_(int((gain[:useful] > SIGNIFICANT * error[:useful]).sum()))
-        self.gain.copy_(gain)
-        self.gain_error.copy_(error)
+        self.real.fill_(int((found.gain > SIGNIFICANT * found.error)[:useful].sum()))
+        self.gain.copy_(found.gain)
+        self.gain_error.copy_(found.error)
+        first, second = sets * found.deviation[:, :, None, None, None]
         self.cosine.zero_()
-        self.cosine[:kept] = principal_cosines(first[:kept], second[:kept])
-        first, second = (modes.view(-1, *self.mask.shape) for modes in (first, second))
+        self.cosine[:kept] = principal_cosines(first[:kept].flatten(1), second[:kept].flatten(1))
         power = shared_power(first, second)
         self.prior.copy_(power.clamp_min(1e-4 * float(power.max().clamp_min(1e-12))))
-        self.modes.copy_(self._stored(0.5 * (first + second).flatten(1)))
+        self.modes.copy_(self._stored(0.5 * (first + second)))
 
-    def _held_out(
-        self, sets: Float[Tensor, "2 k p"], stage: Stage, survey: Survey
-    ) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:
-        """Mean and standard error of what each mode of one half set adds for an image of the other."""
-        modes = sets.view(*sets.shape[:2], *self.mask.shape)
-        sums = torch.zeros(3, sets.shape[1], dtype=torch.float64, device=sets.device)
-        for batch in survey.batches(stage.resolution):
-            found, _ = self.frame.posterior(modes, batch, which=1 - self.half_set[batch.index])
-            gain = found.gain[:, -sets.shape[1] :].double()
-            sums += torch.stack([torch.ones_like(gain), gain, gain**2]).sum(1)
-        count, total, square = survey.total(sums)
-        mean = total / count
-        spread = (square / count - mean**2).clamp_min(0)
-        return mean.float(), (spread / (count - 1)).sqrt().float()
+    def _order(self, survey: Survey) -> None:
+        """Make the modes as long as the latents' spread, orthogonal, and the longest first."""
+        modes, limit = self.densities(), self.limits[int(self.best)]
+        spread = second_moment(self.frame, modes, resolution=limit, survey=survey)
+        longer = torch.linalg.cholesky(spread).T @ modes.flatten(1)
+        self.modes[: len(modes)] = self._stored(principal(longer).view_as(modes))
 
     def _penalty(self) -> Tensor:
         """Negative log of the prior: Fourier shells with the variance that both half sets share."""
@@ -267,9 +255,9 @@ class Linear(Method):
     def _masked(self, values: Float[Tensor, "*k c c c"]) -> Float[Tensor, "*k c c c"]:
         return self.unit * values * self.mask
 
-    def _stored(self, density: Float[Tensor, "k p"]) -> Float[Tensor, "k c c c"]:
+    def _stored(self, density: Float[Tensor, "k c c c"]) -> Float[Tensor, "k c c c"]:
         """What :meth:`_masked` makes such a density of; densities are zero where the mask is."""
-        return (density / (self.unit * self.mask.flatten().clamp_min(1e-3))).view(-1, *self.mask.shape)
+        return density / (self.unit * self.mask.clamp_min(1e-3))
 
 
 def _most(gain: Float[Tensor, " k"]) -> float:
