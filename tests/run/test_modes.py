@@ -138,6 +138,12 @@ def test_tables_say_the_same_and_sum_to_one(example):
 def test_other_runs_are_refused(example, trained, tmp_path):
     with pytest.raises(InputError, match=r'method "toy"; wanted one of "linear".*trimorph train linear'):
         write_modes(trained.path)
+    text = (trained.path / "recipe.toml").read_text()
+    for folder in (tmp_path / "field", tmp_path / "field" / "linear"):
+        folder.mkdir()
+        (folder / "recipe.toml").write_text(text)
+    with pytest.raises(InputError, match=r"those that it began with by: trimorph modes .*field/linear$"):
+        write_modes(tmp_path / "field")
     state = torch.load(example.run.checkpoint(), weights_only=True)
     state["position"]["epoch"] -= 1
     (tmp_path / "checkpoints").mkdir()

@@ -71,7 +71,8 @@ def read_modes(run: Run) -> Modes:
         variance = method.densities().double().square().sum((1, 2, 3)).numpy()
         power = float((method.frame.mean * method.mask).double().square().sum())
     gain, error = (values.double().numpy() for values in (method.gain, method.gain_error))
-    useful = np.arange(len(gain)) <= gain.cumsum().argmax() if gain.cumsum().max() > 0 else gain > np.inf
+    total = gain.cumsum()
+    useful = (np.arange(len(gain)) <= total.argmax()) & (total.max() > 0)
     return Modes(
         variance=variance,
         gain=gain,
@@ -164,12 +165,13 @@ def _write_maps(
 def _linear(run: Run) -> Linear:
     if run.recipe.method != "linear":
         inner = run.path / "linear"
-        there = inner if (inner / "recipe.toml").is_file() else None
+        if (inner / "recipe.toml").is_file():
+            advice = f"See those that it began with by: trimorph modes {inner}"
+        else:
+            advice = "Make one with: trimorph train linear PARTICLES -o RUN"
         raise InputError(
             f'{run.path}: found a run of the method "{run.recipe.method}"; wanted one of "linear", which '
-            f"alone has modes. "
-            + (f"The linear modes that it began with are in {there}." if there else "")
-            + ("" if there else "Make one with: trimorph train linear PARTICLES -o RUN")
+            f"alone has modes. {advice}"
         )
     method = cast(Linear, run.method())
     done = int(load_checkpoint(run.checkpoint())["position"]["epoch"])
