@@ -14,6 +14,7 @@ from trimorph.cli.training_display import TrainingDisplay
 from trimorph.core.errors import InputError
 from trimorph.data.open import ParticleInput
 from trimorph.methods.registry import get_method, method_names
+from trimorph.run.focus import FocusSettings
 from trimorph.run.recipe import Recipe
 from trimorph.run.run import Run
 from trimorph.run.settings_file import field_docstrings
@@ -84,6 +85,7 @@ def parse(arguments: list[str]) -> tuple[Recipe, Path]:
         data=ParticleInput(particles=parsed.particles, **_values(parsed.data)),
         settings=kind(**_values(parsed.method)),
         training=TrainingSettings(**_values(parsed.training)),
+        focus=FocusSettings(**_values(parsed.focus)),
     )
     return recipe, parsed.output
 
@@ -106,6 +108,7 @@ def _arguments(name: str, kind: type[Any], start: Recipe | None) -> type[Any]:
         "method": (kind, None if start is None else start.settings, set()),
         "data": (ParticleInput, None if start is None else start.data, {"particles"}),
         "training": (TrainingSettings, None if start is None else start.training, set()),
+        "focus": (FocusSettings, None if start is None else start.focus, set()),
     }
     seen: dict[str, str] = {"particles": "trimorph", "output": "trimorph", "recipe": "trimorph"}
     for group, (cls, _, left_out) in groups.items():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -14,8 +14,11 @@ from trimorph.data.atomic import atomic_path
 from trimorph.data.open import ParticleInput
 from trimorph.methods.base import Method, Problem
 from trimorph.methods.registry import get_method
+from trimorph.run.focus import FocusSettings
 from trimorph.run.settings_file import from_table, nearest, to_table, to_toml
 from trimorph.training.settings import TrainingSettings
+
+T = TypeVar("T", ParticleInput, FocusSettings)
 
 FREE_TO_CHANGE = {
     "training.device",
@@ -36,13 +39,13 @@ class Recipe:
     data: ParticleInput
     settings: Any
     training: TrainingSettings
+    focus: FocusSettings = field(default_factory=FocusSettings)
 
     def resolved(self) -> Recipe:
         """The same recipe with absolute paths and a batch size, which holds wherever it is read."""
-        paths = {field.name: _absolute(getattr(self.data, field.name)) for field in fields(self.data)}
         size = self.training.batch_size or get_method(self.method).BATCH_SIZE
         training = replace(self.training, batch_size=size)
-        return replace(self, data=replace(self.data, **paths), training=training)
+        return replace(self, data=_rooted(self.data), training=training, focus=_rooted(self.focus))
 
     def to_toml(self) -> str:
         """The recipe as a commented TOML file."""
@@ -50,6 +53,7 @@ class Recipe:
             to_toml(self.data, section="data"),
             to_toml(self.settings, section="settings"),
             to_toml(self.training, section="training"),
+            to_toml(self.focus, section="focus"),
         ]
         return "\n".join([f'method = "{self.method}"\n', *sections])
 
@@ -69,12 +73,12 @@ class Recipe:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"{source}: found text that is not TOML ({error}); wanted a recipe.") from error
-        known = [field.name for field in fields(cls)]
+        known = [item.name for item in fields(cls)]
         for key in table:
             if key not in known:
                 raise InputError(
-                    f'{source}: found the unknown section "{key}"; wanted method, [data], [settings] '
-                    f"and [training]. {nearest(key, known)}"
+                    f'{source}: found the unknown section "{key}"; wanted method, [data], [settings], '
+                    f"[training] and [focus]. {nearest(key, known)}"
                 )
         for key, wanted in (("method", 'method = "field"'), ("data", '[data] with particles = "..."')):
             if key not in table:
@@ -89,6 +93,7 @@ class Recipe:
             training=from_table(
                 TrainingSettings, table.get("training", {}), source=source, section="training"
             ),
+            focus=from_table(FocusSettings, table.get("focus", {}), source=source, section="focus"),
         )
 
     @classmethod
@@ -108,7 +113,7 @@ class Recipe:
         }
 
     def _flat(self) -> dict[str, Any]:
-        table = {name: to_table(getattr(self, name)) for name in ("data", "settings", "training")}
+        table = {name: to_table(getattr(self, name)) for name in ("data", "settings", "training", "focus")}
         return {"method": self.method, **_flatten(table)}
 
 
@@ -128,6 +133,11 @@ def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _rooted(part: T) -> T:
+    """The same settings with absolute paths."""
+    return replace(part, **{item.name: _absolute(getattr(part, item.name)) for item in fields(part)})
 
 
 def _absolute(value: Any) -> Any:

@@ -7,7 +7,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trimorph.core.errors import InputError
@@ -18,6 +20,8 @@ from trimorph.methods.base import Ingredient, Problem
 from trimorph.methods.linear import Linear, LinearSettings
 from trimorph.methods.registry import get_method
 from trimorph.reconstruction.mean_map import mean_map
+from trimorph.run.concerns import place_concerns, view_concerns
+from trimorph.run.focus import focus_mask
 from trimorph.run.mean_report import report_mean
 from trimorph.run.provenance import check_unchanged, provenance
 from trimorph.run.recipe import FREE_TO_CHANGE, Recipe, build_method
@@ -39,10 +43,11 @@ def train(recipe: Recipe, output: Path | str, *, observer: Observer | None = Non
         if processes.first:
             refuse_unusable(path)
         stack = open_particles(recipe.data)
+        _focus(recipe, stack)
         processes.wait()
         if processes.first:
             table = stack.table
-            record = provenance([table.source], table.stacks, seed=recipe.training.seed)
+            record = provenance([table.source, *recipe.focus.files], table.stacks, seed=recipe.training.seed)
             Run.create(path, recipe, provenance=record)
         processes.wait()
         run = Run.open(path)
@@ -169,11 +174,21 @@ def _measured(
 ) -> Problem:
     """The problem without modes."""
     found: dict[str, Any] = {}
+    concerns: list[str] = []
     if wanted & {"mean", "mask"}:
         log.say("back-projecting the mean map")
         mean = mean_map(stack, device=processes.device)
         report_mean(mean, run.path, log)
+        concerns = place_concerns(mean.map, pixel_size=stack.pixel_size, radius=stack.radius)
         found = {"mean": torch.as_tensor(mean.map), "mask": torch.as_tensor(mean.mask)}
+    if stack.table.rotation is not None:
+        concerns += view_concerns(stack.table.rotation)
+    for line in concerns:
+        log.say(line)
+    focus = _focus(run.recipe, stack)
+    if focus is not None:
+        log.say(f"modes may vary within {run.recipe.focus.mask}, {100 * focus.mean():.1f} % of the box")
+        found["mask"] = torch.as_tensor(focus)
     if "half" in wanted:
         found["half"] = torch.as_tensor(half_sets(stack.table, seed=run.recipe.training.seed) - 1)
     return Problem(
@@ -194,8 +209,9 @@ def _linear_modes(
     path = run.path / "linear"
     if not (path / "recipe.toml").is_file() and processes.first:
         training = replace(run.recipe.training, batch_size=None)
-        recipe = Recipe("linear", run.recipe.data, LinearSettings(), training).resolved()
-        record = provenance([stack.table.source], stack.table.stacks, seed=training.seed)
+        recipe = Recipe("linear", run.recipe.data, LinearSettings(), training, run.recipe.focus).resolved()
+        files = [stack.table.source, *recipe.focus.files]
+        record = provenance(files, stack.table.stacks, seed=training.seed)
         Run.create(path, recipe, provenance=record)
     processes.wait()
     inner = Run.open(path)
@@ -204,6 +220,12 @@ def _linear_modes(
     linear: Any = inner.method()
     modes, resolution = linear.findings()
     return modes.detach(), resolution
+
+
+def _focus(recipe: Recipe, stack: ParticleStack) -> NDArray[np.float32] | None:
+    """The mask that the user gives, on the grid of the images."""
+    wanted = get_method(recipe.method).wants(recipe.settings)
+    return focus_mask(recipe.focus, wanted, box=stack.box, pixel_size=stack.pixel_size)
 
 
 def _refuse_changes(recipe: Recipe, started: Recipe, path: Path) -> None:
