@@ -65,5 +65,5 @@ def focus_mask(
             f"{path}: found {what}; wanted a mask from 0 to 1, 1 where the density may vary. Is it a map? "
             "Make a mask from it with a threshold and a soft edge."
         )
-    same = resample(torch.from_numpy(values), extent / len(values), box=box, pixel_size=pixel_size)
+    same = resample(torch.tensor(values), extent / len(values), box=box, pixel_size=pixel_size)
     return same.clamp(0, 1).numpy()
