@@ -11,7 +11,7 @@ from star_files import PARTICLES, loop, without, write_files
 
 from trimorph.core.errors import InputError
 from trimorph.data.read import read_particles
-from trimorph.data.selection import half_sets, select_particles
+from trimorph.data.selection import half_sets, select_particles, two_halves
 from trimorph.data.star import write_star
 from trimorph.data.tables import ParticleTable, TableWarning, make_table
 
@@ -129,3 +129,11 @@ def test_conditions_hold_together_and_first_counts_what_is_left(tmp_path: Path, 
         select_particles(table, first=0)
     with pytest.raises(InputError, match="the selection is empty"):
         select_particles(table, index=index_file(tmp_path, "npy", np.array([1])), half=1)
+
+
+def test_particles_of_one_half_set_are_halved_again(table: ParticleTable) -> None:
+    assert (two_halves(table) == half_sets(table)).all()
+    chosen = select_particles(table, half=1)
+    assert half_sets(chosen).tolist() == [1] * 6
+    assert sorted(two_halves(chosen).tolist()) == [1, 1, 1, 2, 2, 2]
+    assert any((two_halves(chosen) != two_halves(chosen, seed=seed)).any() for seed in (1, 2, 3))

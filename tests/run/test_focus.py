@@ -128,6 +128,8 @@ def test_run_stays_inside_its_mask(star: Path, tmp_path: Path) -> None:
     assert "% of the directions in Fourier space are seen by hardly any of the 120 views" in log
     method: Any = Run.open(run.path).method()
     mode = method.densities()[0].detach().square()
+    assert all(bool(value.isfinite().all()) for value in method.state_dict().values())
+    assert np.isfinite(run.latents().mean).all()
     place = method.mask > 0.5
     assert 0.3 < float(place.float().mean()) < 0.6
     assert float(mode[place].sum() / mode.sum()) > 0.95

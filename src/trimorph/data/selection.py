@@ -66,6 +66,14 @@ def half_sets(table: ParticleTable, *, seed: int = 0) -> NDArray[np.int64]:
     return (order[table.row] % 2 + 1).astype(np.int64)
 
 
+def two_halves(table: ParticleTable, *, seed: int = 0) -> NDArray[np.int64]:
+    """Half set of each particle, drawn anew where all that were selected are in one."""
+    sets = half_sets(table, seed=seed)
+    if len(sets) < 2 or len(np.unique(sets)) > 1:
+        return sets
+    return np.random.default_rng([seed, 1]).permutation(len(sets)) % 2 + 1
+
+
 def read_index(path: Path | str) -> NDArray[Any]:
     """Row numbers from 0, or one boolean a row, from a .txt, .npy or .pkl file.
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trimorph.data.selection import two_halves
 from trimorph.reconstruction.fsc import ShellCorrelation
 from trimorph.reconstruction.mask import QUANTILE, molecular_mask
 from trimorph.reconstruction.reconstruct import Images, reconstruct
@@ -39,7 +40,7 @@ def mean_map(
     against 0.622 in one of 192 Å. A model that adds to this map is not bound by the mask. Where nothing is
     bright the map is left whole.
     """
-    result = reconstruct(images, device=device, progress=progress)
+    result = reconstruct(images, half=two_halves(images.table), device=device, progress=progress)
     if result.mask is None:
         return MeanMap(result.map, np.ones_like(result.map), result.curves)
     level = FAINTEST * float(np.quantile(result.map, QUANTILE))

@@ -15,7 +15,7 @@ from torch import Tensor
 from trimorph.core.errors import InputError
 from trimorph.data.open import open_particles
 from trimorph.data.particles import ParticleStack
-from trimorph.data.selection import half_sets
+from trimorph.data.selection import two_halves
 from trimorph.methods.base import Ingredient, Problem
 from trimorph.methods.linear import Linear, LinearSettings
 from trimorph.methods.registry import get_method
@@ -190,7 +190,7 @@ def _measured(
         log.say(f"modes may vary within {run.recipe.focus.mask}, {100 * focus.mean():.1f} % of the box")
         found["mask"] = torch.as_tensor(focus)
     if "half" in wanted:
-        found["half"] = torch.as_tensor(half_sets(stack.table, seed=run.recipe.training.seed) - 1)
+        found["half"] = torch.as_tensor(two_halves(stack.table, seed=run.recipe.training.seed) - 1)
     return Problem(
         box=stack.box,
         pixel_size=stack.pixel_size,
