@@ -43,6 +43,13 @@ def test_problems_that_have_no_modes(problem: Problem, changed: dict[str, Any], 
         assert part in str(caught.value)
 
 
+def test_mask_of_a_single_voxel(problem: Problem) -> None:
+    point = torch.zeros(12, 12, 12)
+    point[6, 6, 6] = 1.0
+    with pytest.raises(InputError, match=r"narrower than the modes' voxels of 8 Å; .*Widen the --mask"):
+        Linear(LinearSettings(resolution=19.0), replace(problem, mask=point, pixel_size=4.0))
+
+
 def test_fewer_images_than_modes(problem: Problem) -> None:
     with pytest.raises(
         InputError, match=r"found 12 particles, 6 in the smaller half set, for 7 modes; .*--modes 6 or less"

@@ -28,7 +28,7 @@ from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
 from trimorph.methods.held_out import HeldOut, held_out, second_moment
 from trimorph.methods.mode_agreement import align, principal, principal_cosines, shared_power, shells
 from trimorph.methods.mode_frame import ModeFrame, coarsest_grid
-from trimorph.methods.mode_problem import ingredients, mode_count, mode_limits, mode_unit
+from trimorph.methods.mode_problem import ingredients, mode_count, mode_limits, mode_mask, mode_unit
 from trimorph.methods.posterior import Posterior
 
 IMAGES_SHOWN = 20_000
@@ -88,7 +88,7 @@ class Linear(Method):
             contrast=settings.contrast,
         )
         box, count = self.frame.box, mode_count(settings.modes, half)
-        mask = resample(mask, problem.pixel_size, box=box, pixel_size=self.frame.pixel_size).clamp(0, 1)
+        mask = mode_mask(mask, problem.pixel_size, box=box, pixel_size=self.frame.pixel_size)
         self.register_buffer("unit", mode_unit(self.frame.mean, mask))
         self.register_buffer("mean", mean.clone())
         self.register_buffer("mask", mask)

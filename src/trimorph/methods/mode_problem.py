@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from trimorph.core.errors import InputError
+from trimorph.core.voxel_grid import resample
 from trimorph.methods.base import Problem
 
 LIMITS = (6.0, 9.0, 13.0)
@@ -83,6 +84,22 @@ def mode_limits(resolution: float | None, problem: Problem) -> tuple[float, ...]
     return (max(resolution, 2 * problem.pixel_size),)
 
 
+def mode_mask(
+    mask: Float[Tensor, "d d d"], from_pixel_size: float, *, box: int, pixel_size: float
+) -> Float[Tensor, "c c c"]:
+    """The mask on the modes' grid.
+
+    Errors: InputError where it is so narrow that nothing is left of it there.
+    """
+    coarse = resample(mask, from_pixel_size, box=box, pixel_size=pixel_size).clamp(0, 1)
+    if float(coarse.max()) < 0.5:
+        raise InputError(
+            f"Linear modes: found a mask narrower than the modes' voxels of {pixel_size:.3g} Å; wanted "
+            "one that is several of them wide. Widen the --mask, or pass a finer --resolution."
+        )
+    return coarse
+
+
 def mode_unit(mean: Float[Tensor, "c c c"], mask: Float[Tensor, "c c c"]) -> Float[Tensor, ""]:
     """Density that modes are counted in: the mean's root mean square in the mask.
 
@@ -90,8 +107,8 @@ def mode_unit(mean: Float[Tensor, "c c c"], mask: Float[Tensor, "c c c"]) -> Flo
     around a faint part does not make the steps small.
     """
     inside = (mean * mask).square().sum() / mask.square().sum()
-    dense = mean.pow(4).sum() / mean.square().sum()
-    return torch.maximum(inside, 0.04 * dense).sqrt()
+    dense = mean.pow(4).sum() / mean.square().sum().clamp_min(1e-30)
+    return torch.maximum(inside, 0.04 * dense).sqrt().clamp_min(1e-12)
 
 
 def _sizes(half: Int[Tensor, " n"]) -> list[int]:
