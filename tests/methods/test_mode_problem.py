@@ -46,7 +46,7 @@ def test_problems_that_have_no_modes(problem: Problem, changed: dict[str, Any], 
 def test_mask_of_a_single_voxel(problem: Problem) -> None:
     point = torch.zeros(12, 12, 12)
     point[6, 6, 6] = 1.0
-    with pytest.raises(InputError, match=r"narrower than the modes' voxels of 8 Å; .*Widen the --mask"):
+    with pytest.raises(InputError, match=r"narrower than the modes' voxels of 6 Å; .*Widen the --mask"):
         Linear(LinearSettings(resolution=19.0), replace(problem, mask=point, pixel_size=4.0))
 
 
