@@ -265,6 +265,15 @@ def test_maps_of_two_grids_are_refused(tmp_path: Path, point: Path) -> None:
         simulate(point, tmp_path / "x", resolution=4.0)
 
 
+def test_a_folder_with_the_name_of_a_recipe_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("compositional").mkdir()
+    made = simulate("compositional", "compositional/few", count=2, box=32, pixel_size=8.0, voxels=True)
+    assert len(made.truth) == 2
+
+
 def test_a_truth_file_is_recognised(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", state=np.zeros(3))
     with pytest.raises(InputError, match=r"other\.npz: found no .*noise_sigma.*wanted a file NAME_truth"):

@@ -13,7 +13,7 @@ from trimorph.core.errors import InputError
 from trimorph.core.voxel_grid import VoxelGrid
 from trimorph.data.ensemble import Ensemble, StructureStates
 from trimorph.data.mrc import Map, read_map
-from trimorph.data.recipes import RecipeSource, recipe_states
+from trimorph.data.recipes import RECIPES, RecipeSource, recipe_states
 from trimorph.data.scattering import PIXELS_TO_SPARE, AtomicDensity, blur_margin
 from trimorph.data.simulation_settings import SimulationSettings
 from trimorph.data.structure import read_structure
@@ -66,7 +66,7 @@ def _kind(path: Path) -> str:
         return "map"
     if suffix.lower() in _STRUCTURES:
         return "structure"
-    if suffix or path.exists():
+    if suffix or (path.exists() and str(path) not in RECIPES):
         raise InputError(
             f"{path}: found the ending {suffix or 'none'}; wanted a structure ({', '.join(_STRUCTURES)}) "
             f"or a map ({', '.join(_MAPS)}), plain or .gz."
