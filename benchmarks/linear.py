@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ from trimorph.data.recipes import ANGLE_STEP, MIXTURE_MEANS
 from trimorph.data.scattering import AtomicDensity
 from trimorph.evaluation.recovery import cluster_accuracy, latent_correlation, neighbour_correlation
 from trimorph.evaluation.simulated_run import score_run
+from trimorph.methods.linear import Linear
 from trimorph.methods.mode_frame import ModeFrame
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -75,7 +77,7 @@ def uniform(options: argparse.Namespace) -> None:
             for score in (latent_correlation, neighbour_correlation)
             for latent in (z, known)
         ]
-        real = int(run.method().real)
+        real = int(linear_of(run).real)
         row(seed, *found, number(truth.ceiling), real, f"{spent['cpu']:.0f}", f"{spent['wall']:.0f}")
 
 
@@ -87,7 +89,7 @@ def compositional(options: argparse.Namespace) -> None:
         truth = truth_of(star)
         run, spent = trained(star)
         found = [number(cluster_accuracy(run.latents().mean, truth.state)), number(truth.accuracy_ceiling)]
-        row(seed, *found, int(run.method().real), f"{spent['cpu']:.0f}", f"{spent['wall']:.0f}")
+        row(seed, *found, int(linear_of(run).real), f"{spent['cpu']:.0f}", f"{spent['wall']:.0f}")
 
 
 def clusters(options: argparse.Namespace) -> None:
@@ -106,7 +108,7 @@ def clusters(options: argparse.Namespace) -> None:
             matched = cluster_accuracy(np.eye(3)[mixture], label)
             draw(z, angle, star.with_suffix(".png"))
             row(recipe, seed, number(matched), number(cluster_accuracy(z, label)), peaks(predicted(z, angle)),
-                peaks(angle), number(neighbour_correlation(z, angle)), int(run.method().real))  # fmt: skip
+                peaks(angle), number(neighbour_correlation(z, angle)), int(linear_of(run).real))  # fmt: skip
 
 
 def homogeneous(options: argparse.Namespace) -> None:
@@ -121,7 +123,7 @@ def homogeneous(options: argparse.Namespace) -> None:
                 snr=options.snr, voxels=True, seed=seed,
             )  # fmt: skip
         run, spent = trained(star)
-        method = run.method()
+        method = linear_of(run)
         none += int(method.real) == 0
         gain, error = float(method.gain[0]), float(method.gain_error[0])
         row(seed, int(method.real), f"{gain:.4f}", f"{error:.4f}", f"{spent['cpu']:.0f}")
@@ -165,7 +167,7 @@ def cost(options: argparse.Namespace) -> None:
     run, spent = trained(star, modes="10", words=("--resolution", "16"), threads=2)
     row("images", "CPU s", "wall s", "highest memory, GB", "real modes")
     row(options.count, f"{spent['cpu']:.0f}", f"{spent['wall']:.0f}", f"{spent['memory'] / 1e9:.2f}",
-        int(run.method().real))  # fmt: skip
+        int(linear_of(run).real))  # fmt: skip
 
 
 def rotation(options: argparse.Namespace) -> None:
@@ -183,7 +185,7 @@ def rotation(options: argparse.Namespace) -> None:
         z, angle = run.latents().mean, 2 * np.pi * truth.state / 50
         scores = score_run(run, truth, states_of(star))
         found = [neighbour_correlation(z, wave(angle)) for wave in (np.cos, np.sin)] + [scores.fsc]
-        real = int(run.method().real)
+        real = int(linear_of(run).real)
         row(seed, z.shape[1], real, *(number(value) for value in found), f"{spent['cpu']:.0f}")
 
 
@@ -214,6 +216,10 @@ def full_turn(folder: Path, *, states: int, box: int, pixel_size: float) -> list
             density = AtomicDensity.of(state, resolution=2 * pixel_size, origin=centre)
             write_map(path, density.voxels(box, pixel_size)[0].numpy(), pixel_size)
     return paths
+
+
+def linear_of(run: trimorph.Run) -> Linear:
+    return cast(Linear, run.method())
 
 
 def truth_of(star: Path) -> trimorph.Truth:
@@ -256,7 +262,7 @@ def true_maps(star: Path, run: trimorph.Run) -> torch.Tensor:
 
     Images are divided by the noise's standard deviation, and what the simulator says of that holds for all.
     """
-    truth, frame = truth_of(star), run.method().frame
+    truth, frame = truth_of(star), linear_of(run).frame
     maps = [read_map(path) for path in sorted(states_of(star).glob("*.mrc"))]
     values = torch.stack([torch.as_tensor(np.array(item.values)) for item in maps]) / truth.noise_sigma
     return resample(values, maps[0].pixel_size, box=frame.box, pixel_size=frame.pixel_size)
@@ -264,7 +270,7 @@ def true_maps(star: Path, run: trimorph.Run) -> torch.Tensor:
 
 def linear_truth(star: Path, run: trimorph.Run) -> NDArray[np.float32]:
     """Each image's true map less the mean map, projected on the modes."""
-    method = run.method()
+    method = linear_of(run)
     with torch.no_grad():
         modes = method.densities().flatten(1)
         unit = modes / modes.norm(dim=1, keepdim=True)
@@ -274,7 +280,7 @@ def linear_truth(star: Path, run: trimorph.Run) -> NDArray[np.float32]:
 
 def with_true_modes(star: Path, run: trimorph.Run, *, modes: int = 10) -> NDArray[np.float32]:
     """Posterior means under the principal components of the true maps, at the run's limit and noise."""
-    truth, problem, method = truth_of(star), run.problem(), run.method()
+    truth, problem, method = truth_of(star), run.problem(), linear_of(run)
     resolution = method.limits[int(method.best)]
     maps = true_maps(star, run)
     mean = maps.mean(0)
@@ -298,7 +304,7 @@ def batches(run: trimorph.Run, resolution: float) -> Iterator[trimorph.core.batc
 
 def predicted(z: NDArray[np.float32], angle: NDArray[np.float64]) -> NDArray[np.float64]:
     """The angle of each particle as the mean of its 30 nearest others."""
-    near = cKDTree(z).query(z, k=31)[1][:, 1:]
+    _, near = cKDTree(z).query(z, k=range(2, 32))
     return angle[near].mean(1)
 
 
