@@ -31,7 +31,13 @@ def demo() -> ModuleType:
 def test_stopped_while_it_simulates(tmp_path: Path) -> None:
     """As a user does it: a process of its own, and the keyboard's signal when it is under way."""
     command = [sys.executable, "-u", str(SCRIPT), str(tmp_path / "demo")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,
+    )
     assert process.stdout is not None
     assert process.stdout.readline().startswith("1. simulate")
     process.send_signal(signal.SIGINT)
@@ -39,6 +45,11 @@ def test_stopped_while_it_simulates(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "demo: stopped." in said
     assert "Traceback" not in said
+
+
+def _heed_interrupts() -> None:
+    """What a shell starts in the background ignores the keyboard, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_stopped_while_it_trains(
