@@ -35,6 +35,10 @@ Encoder = Literal["object", "pixels", "none"]
 
 BETA_PEAK = 4.0
 
+FREE_NATS = 0.5
+"""Divergence, a mean over the batch, that costs nothing: it keeps latents from dying before the decoder can
+use them. Source: Kingma et al., NeurIPS 2016 (free bits)."""
+
 
 @dataclass(frozen=True)
 class FieldSettings:
@@ -177,7 +181,8 @@ class Field(Method):
             whitened_likelihood(predicted, batch.image, power=power, disk=batch.disk).mean() / pixels
         )
         if self.latent_dim:
-            terms["divergence"] = self._beta(progress) * posterior.divergence().mean() / pixels
+            divergence = posterior.divergence().mean().clamp_min(FREE_NATS)
+            terms["divergence"] = self._beta(progress) * divergence / pixels
         return terms
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
