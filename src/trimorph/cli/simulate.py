@@ -27,8 +27,8 @@ def command(
     trimorph simulate open.cif closed.cif -o out/two --count 2000 --box 96 --pixel-size 2
 
     Args:
-        source: A recipe (uniform, cooperative, noncontiguous, compositional, adk), or structures (PDB, mmCIF;
-            each model is a state), or maps.
+        source: A recipe (uniform, cooperative, noncontiguous, compositional, adk, linear, cyclic, mixed), or
+            structures (PDB, mmCIF; each model is a state), or maps.
         output: Where to write, without suffix; nothing is overwritten.
         settings: What is simulated.
     """
@@ -69,7 +69,10 @@ def _summarise(made: Simulation) -> None:
 def _ceilings(truth: Truth) -> str:
     found = []
     if truth.ceiling is not None:
-        found.append(f"|Spearman| {truth.ceiling:.3f} of the expected {truth.quantity} with the true one")
+        name = "circular correlation" if truth.circular else "|Spearman|"
+        found.append(f"{name} {truth.ceiling:.3f} of the expected {truth.quantity} with the true one")
+    if truth.composition_ceiling is not None:
+        found.append(f"{100 * truth.composition_ceiling:.1f} % of the compositions can be told")
     if truth.accuracy_ceiling is not None and (truth.ceiling is None or truth.few_states):
         found.append(f"{100 * truth.accuracy_ceiling:.1f} % of the most probable states are the true ones")
     return ", ".join(found)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
 from trimorph.core.volume import AbstractVolume
+from trimorph.data.motion import Motion
 from trimorph.data.scattering import AtomicDensity
 from trimorph.data.structure import Structure
 
@@ -22,6 +23,8 @@ class Ensemble:
     """k states: densities, names, weights (any scale), and the reaction coordinate of each.
 
     ``coordinate`` is what ``quantity`` says (an angle in radians, a fraction of the way, a class number).
+    Where it is known, ``motion`` is the path of what moves, in the frame of the densities, and
+    ``composition`` (k,) the number of each state's composition.
     """
 
     volumes: Sequence[AbstractVolume]
@@ -29,6 +32,8 @@ class Ensemble:
     weights: NDArray[np.float64]
     coordinate: NDArray[np.float64]
     quantity: str
+    motion: Motion | None = None
+    composition: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         sizes = {len(self.volumes), len(self.names), len(self.weights), len(self.coordinate)}
@@ -45,7 +50,10 @@ class Ensemble:
 
 @dataclass(frozen=True, eq=False)
 class StructureStates:
-    """States given by structures in one frame, about ``origin`` (Å); the rest is as in :class:`Ensemble`."""
+    """States given by structures in one frame, about ``origin`` (Å); the rest is as in :class:`Ensemble`.
+
+    ``motion`` is in the frame of the structures.
+    """
 
     structures: Sequence[Structure]
     names: tuple[str, ...]
@@ -53,6 +61,8 @@ class StructureStates:
     coordinate: NDArray[np.float64]
     quantity: str
     origin: NDArray[np.float64]
+    motion: Motion | None = None
+    composition: NDArray[np.int64] | None = None
 
     @property
     def reach(self) -> float:
@@ -70,7 +80,15 @@ class StructureStates:
         volumes = [
             AtomicDensity.of(item, resolution=resolution, origin=self.origin) for item in self.structures
         ]
-        return Ensemble(volumes, self.names, self.weights, self.coordinate, self.quantity)
+        return Ensemble(
+            volumes=volumes,
+            names=self.names,
+            weights=self.weights,
+            coordinate=self.coordinate,
+            quantity=self.quantity,
+            motion=None if self.motion is None else self.motion.about(self.origin),
+            composition=self.composition,
+        )
 
 
 def assign_states(

@@ -1,6 +1,8 @@
-"""A hypothetical two-domain protein, made from nothing but a seed."""
+"""Pseudo-residues in compact chains, made from nothing but a seed, and a two-domain protein of them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,25 +27,31 @@ def pseudo_complex() -> Structure:
     >>> len(structure), bool(120 < np.ptp(structure.position[:, 2]) < 150)
     (600, True)
     """
-    body = _compact_chain(BODY, _BODY_AXES, seed=1) + np.array([0.0, 0.0, -30.0])
-    arm = _compact_chain(ARM, _ARM_AXES, seed=2) + np.array([8.0, 0.0, 42.0])
-    number = BODY + ARM
+    body = compact_chain(BODY, _BODY_AXES, seed=1) + np.array([0.0, 0.0, -30.0])
+    arm = compact_chain(ARM, _ARM_AXES, seed=2) + np.array([8.0, 0.0, 42.0])
+    return residue_chains({"A": body, "B": arm})
+
+
+def residue_chains(chains: Mapping[str, NDArray[np.float64]]) -> Structure:
+    """Pseudo-residues at the positions (n, 3) in Å of each chain, numbered from 1 in each."""
+    number = sum(map(len, chains.values()))
     return Structure(
-        position=np.concatenate([body, arm]),
+        position=np.concatenate(list(chains.values())),
         element=np.full(number, RESIDUE),
-        chain=np.repeat(["A", "B"], [BODY, ARM]),
-        residue=np.concatenate([np.arange(1, BODY + 1), np.arange(1, ARM + 1)]),
+        chain=np.repeat(list(chains), [len(position) for position in chains.values()]),
+        residue=np.concatenate([np.arange(1, len(position) + 1) for position in chains.values()]),
         residue_name=np.full(number, "UNK"),
         atom_name=np.full(number, "CA"),
         b_factor=np.zeros(number),
     )
 
 
-def _compact_chain(count: int, axes: tuple[float, float, float], *, seed: int) -> NDArray[np.float64]:
-    """A random walk that fills an ellipsoid from its lower to its upper end.
+def compact_chain(count: int, axes: tuple[float, float, float], *, seed: int) -> NDArray[np.float64]:
+    """A random walk (count, 3) that fills an ellipsoid about the origin from its lower to its upper end.
 
-    Of 40 steps offered it takes the one farthest from the residues that are there, inside the ellipsoid and
-    near the height that the volume filled so far reaches.
+    ``axes`` are its half axes in Å; protein fills 143 Å^3 a residue. Of 40 steps offered it takes the one
+    farthest from the residues that are there, inside the ellipsoid and near the height that the volume filled
+    so far reaches.
     """
     generator = np.random.default_rng(seed)
     height = np.linspace(-1, 1, 201)

@@ -1,12 +1,13 @@
-"""Named ensembles: the four of the cryoDRGN paper, and adenylate kinase opening.
+"""Named ensembles: the four of the cryoDRGN paper, adenylate kinase opening, and three of e2gmm's paper.
 
-Source: Zhong, Bepler, Berger & Davis, Nature Methods 18 (2021) 176, Methods, "Datasets".
+Source: Zhong, Bepler, Berger & Davis, Nature Methods 18 (2021) 176, Methods, "Datasets"; for the
+three, :mod:`trimorph.data.blobs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
 from trimorph.data.adenylate_kinase import adenylate_kinase
+from trimorph.data.blobs import cyclic_motion, linear_motion, mixed_motion
 from trimorph.data.ensemble import CLASSES, StructureStates, mixture_weights
 from trimorph.data.hinge import natural_hinge, turn
 from trimorph.data.pseudo_complex import pseudo_complex
@@ -34,7 +36,9 @@ HINGE_RECIPES = ("uniform", "cooperative", "noncontiguous")
 BUILT_IN_SUBSETS = ("arm=B", "body=A", "whole=A,B")
 """States of the compositional recipe without a structure of the user's."""
 
-RECIPES = (*HINGE_RECIPES, "compositional", "adk")
+BLOB_RECIPES = {"linear": linear_motion, "cyclic": cyclic_motion, "mixed": mixed_motion}
+
+RECIPES = (*HINGE_RECIPES, "compositional", "adk", *BLOB_RECIPES)
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,9 @@ def recipe_states(
         states = _hinge(recipe, source)
     elif recipe == "compositional":
         states = _subsets(source, weights)
-    elif recipe == "adk":
-        states = _opening()
+    elif recipe == "adk" or recipe in BLOB_RECIPES:
+        _refuse_parts(recipe, source)
+        states = _opening() if recipe == "adk" else BLOB_RECIPES[recipe]()
     else:
         near = get_close_matches(recipe, RECIPES, n=1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
@@ -128,6 +133,15 @@ def _subsets(source: RecipeSource, weights: Sequence[float] | None) -> Structure
         quantity=CLASSES,
         origin=max(structures, key=len).position.mean(0),
     )
+
+
+def _refuse_parts(recipe: str, source: RecipeSource) -> None:
+    given = [f"--{field.name}" for field in fields(source) if getattr(source, field.name)]
+    if given:
+        raise InputError(
+            f"Recipe {recipe}: found {', '.join(given)}; wanted none, for it brings its own structures. "
+            f"Leave {'it' if len(given) == 1 else 'them'} out, or take the recipe uniform."
+        )
 
 
 def _opening() -> StructureStates:

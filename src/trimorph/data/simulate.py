@@ -61,9 +61,9 @@ def simulate(
 ) -> Simulation:
     """Simulate images of a recipe, of structures or of maps: OUTPUT.star, .mrcs, _truth.npz and _states/.
 
-    ``source`` is a recipe (uniform, cooperative, noncontiguous, compositional, adk), or one or more structure
-    files (PDB or mmCIF, the models of a file being successive states) or maps. An image is
-    ``CTF x projection``, shifted, plus noise; its signal-to-noise ratio is that of
+    ``source`` is a recipe (uniform, cooperative, noncontiguous, compositional, adk, linear, cyclic or mixed),
+    or one or more structure files (PDB or mmCIF, the models of a file being successive states) or maps. An
+    image is ``CTF x projection``, shifted, plus noise; its signal-to-noise ratio is that of
     :class:`SimulationSettings`, whose fields may be given by name. Nothing is overwritten.
 
     >>> import tempfile
@@ -255,6 +255,8 @@ def _truth(
         quantity=scene.ensemble.quantity,
         source=scene.source,
         renderer="slices of maps" if scene.voxels else "projections of atoms",
+        motion=scene.ensemble.motion,
+        state_composition=scene.ensemble.composition,
     )
 
 
