@@ -182,10 +182,10 @@ def test_finished_recipes_refuse_parts(recipe: str) -> None:
 def test_ceilings_of_lines_circles_and_compositions(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    common = ["--box", "16", "--pixel-size", "11", "--count", "160", "--voxels", "--no-states", "--ceiling"]
+    common = ["--box", "16", "--pixel-size", "13", "--count", "160", "--voxels", "--no-states", "--ceiling"]
     found = {}
     for recipe in BLOB_RECIPES:
-        assert run(["simulate", recipe, "-o", str(tmp_path / recipe), "--snr", "0.5", *common]) == 0
+        assert run(["simulate", recipe, "-o", str(tmp_path / recipe), "--snr", "2", *common]) == 0
         found[recipe] = Truth.read(tmp_path / f"{recipe}_truth.npz")
     said = " ".join(capsys.readouterr().out.split())
     assert "20 states by distance along the path in Å" in said

@@ -51,19 +51,32 @@ def neighbour_correlation(
     >>> round(latent_correlation(arc, angle), 1), round(neighbour_correlation(arc, angle), 1)
     (0.9, 1.0)
     """
+    if not (np.ptp(z, axis=0).any() and np.ptp(coordinate)):
+        return 0.0
+    predicted = neighbour_means(z, coordinate[:, None], neighbours=neighbours, folds=folds, seed=seed)
+    return float(spearmanr(predicted[:, 0], coordinate).statistic)
+
+
+def neighbour_means(
+    z: Float[ndarray, "n d"],
+    values: Float[ndarray, "n c"],
+    *,
+    neighbours: int = 30,
+    folds: int = 5,
+    seed: int = 0,
+) -> Float[ndarray, "n c"]:
+    """Mean of values over the nearest neighbours of each latent among the particles of the other folds."""
     if len(z) < folds or folds < 2:
         raise InputError(
             f"Found {len(z)} latents and {folds} folds; wanted two folds or more, none of them empty."
         )
-    if not (np.ptp(z, axis=0).any() and np.ptp(coordinate)):
-        return 0.0
     fold = np.random.default_rng(seed).permutation(len(z)) % folds
-    predicted = np.empty(len(z))
+    predicted = np.empty(values.shape)
     for number in range(folds):
-        known, asked = coordinate[fold != number], fold == number
+        known, asked = values[fold != number], fold == number
         nearest = cKDTree(z[fold != number]).query(z[asked], k=range(1, 1 + min(neighbours, len(known))))[1]
         predicted[asked] = known[nearest].mean(axis=1)
-    return float(spearmanr(predicted, coordinate).statistic)
+    return predicted
 
 
 def cluster_accuracy(z: Float[ndarray, "n d"], label: Int[ndarray, " n"], *, seed: int = 0) -> float:

@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from trimorph.data.angles import circular_correlation
 from trimorph.data.mrc import read_map
 from trimorph.data.truth import Truth
+from trimorph.evaluation.circular import latent_angle, neighbour_angle_correlation
 from trimorph.evaluation.recovery import (
     cluster_accuracy,
     latent_correlation,
@@ -27,9 +29,10 @@ class Recovery:
 
     ``correlation`` is |Spearman| of a principal component of the latents with the reaction coordinate,
     ``neighbour_correlation`` that of the coordinate's prediction from neighbours in the latent space, which a
-    curved path does not lower; ``accuracy`` that of k-means against the states where there are at most ten
-    (else None), ``fsc`` the per-image FSC averaged over shells and images. ``ceiling`` and
-    ``accuracy_ceiling`` are what an observer reaches who knows all but the state, where the truth has it.
+    curved path does not lower; for angles all round a circle both are circular correlations. ``accuracy`` is
+    that of k-means against the states where there are at most ten (else None), ``fsc`` the per-image FSC
+    averaged over shells and images. ``ceiling`` and ``accuracy_ceiling`` are what an observer reaches who
+    knows all but the state, where the truth has it.
     """
 
     correlation: float
@@ -66,9 +69,15 @@ def score(
     for particle in np.linspace(0, len(truth) - 1, images).astype(int):
         true, _, _ = read_map(maps[truth.state[particle]])
         curves.append(mean_fsc(volume(z[particle])[None], true[None]))
+    if truth.circular:
+        correlation = abs(circular_correlation(latent_angle(z, truth.coordinate), truth.coordinate))
+        neighbours = neighbour_angle_correlation(z, truth.coordinate)
+    else:
+        correlation = latent_correlation(z, truth.coordinate)
+        neighbours = neighbour_correlation(z, truth.coordinate)
     return Recovery(
-        correlation=latent_correlation(z, truth.coordinate),
-        neighbour_correlation=neighbour_correlation(z, truth.coordinate),
+        correlation=correlation,
+        neighbour_correlation=neighbours,
         accuracy=cluster_accuracy(z, truth.state) if truth.few_states else None,
         fsc=float(np.mean(curves)),
         ceiling=truth.ceiling,
