@@ -7,19 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from trimorph.cli.main import run
 from trimorph.core.disk import FourierDisk
 from trimorph.core.errors import InputError
-from trimorph.core.rotations import random_rotations
-from trimorph.core.voxel_grid import VoxelGrid
+from trimorph.core.shared_slices import SharedSlices
 from trimorph.data import state_posterior
 from trimorph.data.mrc import open_stack, write_map
 from trimorph.data.noise_profile import NoiseProfile
 from trimorph.data.simulate import Simulation, simulate
 from trimorph.data.simulated_images import EXACT
-from trimorph.data.state_slices import StateSlices, bytes_a_map
 from trimorph.data.truth import Truth
 
 SMALL: dict[str, Any] = {"box": 24, "pixel_size": 12.0, "voxels": True, "states": False, "ceiling": True}
@@ -32,16 +29,6 @@ def probability(made: Simulation) -> np.ndarray:
 
 def images(made: Simulation) -> np.ndarray:
     return open_stack(made.stack).read(np.arange(len(made.truth))).astype(np.float64)
-
-
-def test_slices_of_many_maps_are_those_of_each() -> None:
-    generator = torch.Generator().manual_seed(0)
-    grids = [VoxelGrid(torch.randn(1, 18, 18, 18, generator=generator), 3.0, EXACT) for _ in range(3)]
-    disk, rotation = FourierDisk(18, 3.0), random_rotations(4, generator=generator).float()
-    found = StateSlices(iter(grids), 3)(rotation, disk)
-    for number, grid in enumerate(grids):
-        wanted = grid.project(rotation, disk)
-        torch.testing.assert_close(found[..., number], wanted, rtol=0, atol=1e-4 * float(wanted.abs().mean()))
 
 
 @pytest.mark.parametrize("voxels", [True, False])
@@ -113,7 +100,8 @@ def test_maps_too_many_for_memory_are_taken_in_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = simulate("uniform", tmp_path / "a", count=20, snr=0.03, **SMALL)
-    monkeypatch.setattr(state_posterior, "_TABLE_BYTES", 7 * bytes_a_map(24, EXACT.width))
+    rows = SharedSlices(24, 12.0, FourierDisk(24, 12.0), EXACT).rows
+    monkeypatch.setattr(state_posterior, "_TABLE_BYTES", 7 * 8 * rows)
     told: list[tuple[int, int]] = []
     apart = simulate(
         "uniform", tmp_path / "b", count=20, snr=0.03, progress=lambda *at: told.append(at), **SMALL

@@ -49,7 +49,7 @@ class Gridding:
         root = (1 - (2 * distance / self.width) ** 2).clamp_min(1e-12).sqrt()
         return first.long(), torch.special.i0e(self.beta * root) * torch.exp(self.beta * (root - 1))
 
-    def tabulated(self, point: Float[Tensor, "*p"]) -> tuple[Int[Tensor, "*p"], Float[Tensor, w * p]]:
+    def tabulated(self, point: Float[Tensor, "*p"]) -> tuple[Int[Tensor, "*p"], Float[Tensor, "w ..."]]:
         """The footprint on one axis by table look-up: several times faster, without a derivative.
 
         Off by at most half a step of the table, 1 / 16384 of the grid's spacing.

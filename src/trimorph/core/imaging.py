@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import pi
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Shaped
 from torch import Tensor
 
 from trimorph.core.batch import Batch
@@ -33,8 +33,12 @@ def render(
     >>> torch.allclose(image.real, ctf(disk), atol=1e-3)
     True
     """
-    image = volume.project(rotation, disk) * ctf(disk)
-    return image if shift is None else image * shift_phase(-shift, disk)
+    return volume.project(rotation, disk) * transfer(ctf, shift=shift, disk=disk)
+
+
+def transfer(ctf: CTF, *, shift: Float[Tensor, "b 2"] | None, disk: FourierDisk) -> Shaped[Tensor, "#b n"]:
+    """What makes an image of a slice: the CTF, and phases that move it by minus ``shift`` (Å)."""
+    return ctf(disk) if shift is None else ctf(disk) * shift_phase(-shift, disk)
 
 
 def shift_phase(shift: Float[Tensor, "b 2"], disk: FourierDisk) -> Complex[Tensor, "b n"]:

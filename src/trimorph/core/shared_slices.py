@@ -6,6 +6,7 @@ points, t kernel taps of a point.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil, pi
@@ -79,7 +80,7 @@ class SharedSlices:
         origin = torch.tensor([margin, reach, reach], device=point.device)
         first, weight = self.gridding.tabulated((point + origin).T)
         step = torch.arange(width, device=point.device)
-        columns, rows = reach + 1 + margin, 2 * reach + 1
+        _, rows, columns = self._shape
         tap = ((step[:, None, None] * rows + step[:, None]) * columns + step).flatten()
         corner = (first[2] * rows + first[1]) * columns + first[0]
         x, y, z = weight.permute(1, 2, 0)
@@ -88,15 +89,24 @@ class SharedSlices:
 
     def slices(self, table: Float[Tensor, "r k2"], taps: Taps) -> Float[Tensor, "b n k 2"]:
         """Real and imaginary parts of the slices, on the scale of the disk's images."""
-        value: Tensor = _WeightedRows.apply(  # type: ignore[no-untyped-call]
-            table, taps.row, taps.kernel
-        )
+        value = _weighted_rows(table, taps.row, taps.kernel)
         value = value.view(*taps.side.shape, -1, 2) * (self.pixel_size / self.disk.pixel_size) ** 3
         return value * torch.stack([torch.ones_like(taps.side), taps.side], dim=-1)[:, :, None]
 
     @property
+    def rows(self) -> int:
+        """Rows of the table, each of 8 bytes a density."""
+        z, y, x = self._shape
+        return z * y * x
+
+    @property
     def _margin(self) -> int:
         return self.gridding.width // 2 + 1
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        """Points of the half space along z, y and x."""
+        return 2 * self._reach + 1, 2 * self._reach + 1, self._reach + 1 + self._margin
 
     @cached_property
     def _reach(self) -> int:
@@ -128,6 +138,9 @@ class _WeightedRows(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         row, kernel = ctx.saved_tensors
         return _spread(gradient.contiguous(), row, kernel, ctx.rows), None, None
+
+
+_weighted_rows: Callable[..., Tensor] = _WeightedRows.apply
 
 
 def _spread(

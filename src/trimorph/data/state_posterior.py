@@ -8,19 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Complex
 from numpy.typing import NDArray
 from torch import Tensor
 
 from trimorph.core.disk import FourierDisk
-from trimorph.core.imaging import shift_phase
+from trimorph.core.imaging import transfer
+from trimorph.core.shared_slices import SharedSlices
 from trimorph.core.volume import AbstractVolume
 from trimorph.data.acquisition import Acquisition
 from trimorph.data.mrc import open_stack
 from trimorph.data.noise_profile import NoiseProfile
 from trimorph.data.scene import Scene
 from trimorph.data.simulated_images import EXACT, Progress, images_at_once, renderer, state_grid
-from trimorph.data.state_slices import StateSlices, bytes_a_map
 
 _TABLE_BYTES, _PIXELS_AT_ONCE = 1_500_000_000, 20_000
 
@@ -71,10 +70,11 @@ def _distances(
     done = 0
     for numbers, slices, at_once in _state_groups(scene, disk):
         for part in np.array_split(np.arange(count), -(-count // at_once)):
-            seen = _centred(file.read(part), acquisition.shift[part], disk) * whiten
+            seen = disk.transform(torch.from_numpy(file.read(part))) * whiten
             rotation = torch.as_tensor(acquisition.rotation[part], dtype=torch.float32)
+            shift = torch.as_tensor(acquisition.shift[part], dtype=torch.float32)
             shown = slices(rotation, disk)
-            shown *= (acquisition.ctf[part](disk) * whiten)[..., None]
+            shown *= (transfer(acquisition.ctf[part], shift=shift, disk=disk) * whiten)[..., None]
             shown -= seen[..., None]
             found[part, numbers.start : numbers.stop] = (
                 torch.view_as_real(shown).square_().sum((1, 3)).numpy()
@@ -85,29 +85,26 @@ def _distances(
     return found
 
 
-def _centred(
-    images: NDArray[np.float32], shift: NDArray[np.float64], disk: FourierDisk
-) -> Complex[Tensor, "b n"]:
-    """Transforms of images, moved by their shifts."""
-    return disk.transform(torch.from_numpy(images)) * shift_phase(
-        torch.as_tensor(shift, dtype=torch.float32), disk
-    )
-
-
 def _state_groups(scene: Scene, disk: FourierDisk) -> Iterator[tuple[range, Slices, int]]:
     """Numbers of states, what slices them, and how many images it takes at once.
 
     Maps are sliced together, as many as memory holds; atoms are projected state by state.
     """
-    together = max(1, _TABLE_BYTES // bytes_a_map(scene.box, EXACT.width)) if scene.voxels else 1
+    shared = SharedSlices(scene.box, scene.pixel_size, disk, EXACT)
+    together = max(1, _TABLE_BYTES // (8 * shared.rows)) if scene.voxels else 1
     for start in range(0, len(scene.ensemble), together):
         numbers = range(start, min(start + together, len(scene.ensemble)))
         if scene.voxels:
-            grids = (state_grid(scene, number) for number in numbers)
-            yield numbers, StateSlices(grids, len(numbers)), max(1, _PIXELS_AT_ONCE // len(disk))
+            maps = (state_grid(scene, number).values for number in numbers)
+            table = torch.cat([shared.table(values) for values in maps], dim=1)
+            yield numbers, partial(_map_slices, shared, table), max(1, _PIXELS_AT_ONCE // len(disk))
         else:
             volume = renderer(scene, start)
             yield numbers, partial(_one_state, volume), images_at_once(volume, disk)
+
+
+def _map_slices(shared: SharedSlices, table: Tensor, rotation: Tensor, disk: FourierDisk) -> Tensor:
+    return torch.view_as_complex(shared.slices(table, shared.taps(rotation, disk)))
 
 
 def _one_state(volume: AbstractVolume, rotation: Tensor, disk: FourierDisk) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
 from trimorph.core.disk import FourierDisk
-from trimorph.core.imaging import shift_phase
+from trimorph.core.imaging import transfer
 from trimorph.core.linear_gaussian import LinearGaussian
 from trimorph.core.noise import NoiseModel
 from trimorph.core.shared_slices import SharedSlices
@@ -80,9 +80,9 @@ class ModeFrame(nn.Module):
             taps = taps.moved(which * len(tables[0]))
         slices = shared.slices(torch.cat(tables), taps)
         unit = (disk.weight / NoiseModel(self.noise_power).at(disk, batch.group)).sqrt()
-        model = slices * (unit * batch.ctf(disk))[..., None, None]
-        centred = batch.image * shift_phase(batch.shift, disk)
-        data = torch.view_as_real(centred) * unit[..., None] - model[:, :, 0]
+        whitened = unit * transfer(batch.ctf, shift=batch.shift, disk=disk)
+        model = torch.view_as_real(torch.view_as_complex(slices) * whitened[..., None])
+        data = torch.view_as_real(batch.image * unit) - model[:, :, 0]
         columns = torch.cat([self.contrast * model[:, :, :1], model[:, :, 1:]], 2)
         columns = columns if self.contrast else columns[:, :, 1:]
         return columns.movedim(2, 3).flatten(1, 2), data.flatten(1)

@@ -58,4 +58,5 @@ def frame(mean: Float[ndarray, "d d d"], change: Float[ndarray, "d d d"]) -> tup
     low, high = found.min(0), found.max(0) + 1
     side = min(int((high - low).max()) + 2 * max(box // 20, 1), box)
     start = np.clip((low + high - side) // 2, 0, box - side)
-    return tuple(slice(int(first), int(first) + side) for first in start)  # type: ignore[return-value]
+    z, y, x = (slice(int(first), int(first) + side) for first in start)
+    return z, y, x

@@ -70,6 +70,13 @@ def field_docstrings(kind: type[Any]) -> dict[str, str]:
     >>> field_docstrings(TrainingSettings)["seed"]
     'Seed of weights, order and sampling.'
     """
+    found: dict[str, str] = {}
+    for parent in reversed([cls for cls in kind.__mro__ if is_dataclass(cls)]):
+        found |= _own_docstrings(parent)
+    return found
+
+
+def _own_docstrings(kind: type[Any]) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     if not isinstance(body, ast.ClassDef):
         return {}

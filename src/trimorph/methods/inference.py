@@ -1,0 +1,85 @@
+"""Inference: from images to latents and poses, the half of a model that all methods share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from trimorph.core.batch import Batch
+from trimorph.core.disk import FourierDisk
+from trimorph.core.noise import NoiseModel
+from trimorph.methods.base import Ingredient, Problem, Stage
+from trimorph.methods.encoders import LatentTable, NoLatent, PixelEncoder
+from trimorph.methods.latent_settings import LatentSettings
+from trimorph.methods.object_frame import ObjectFrameEncoder
+from trimorph.methods.poses import PoseTable
+from trimorph.methods.posterior import Posterior
+
+FREE_NATS = 0.5
+"""Divergence, a mean over the batch, that costs nothing with the encoder object, whose weight has a peak: it
+keeps latents from dying before the decoder can use them. Source: Kingma et al., NeurIPS 2016 (free bits)."""
+
+
+class Inference(nn.Module):
+    """The encoder that the settings name, and a table of poses where they are refined."""
+
+    def __init__(self, settings: LatentSettings, problem: Problem) -> None:
+        super().__init__()
+        self.settings = settings
+        self.encoder = _make_encoder(settings, problem)
+        self.poses = (
+            PoseTable(
+                problem.particles,
+                angle=settings.pose_angle_deg * torch.pi / 180,
+                distance=settings.pose_distance,
+            )
+            if settings.refine_poses
+            else None
+        )
+
+    @staticmethod
+    def wants(settings: LatentSettings) -> frozenset[Ingredient]:
+        """What the encoder needs of the problem."""
+        needs_modes = settings.encoder == "object" and settings.latent_dim > 0
+        return frozenset({"mean", "modes"} if needs_modes else ())
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Groups: network or latents (a table), and poses (a table)."""
+        key = "latents" if isinstance(self.encoder, LatentTable) else "network"
+        groups = {key: list(self.encoder.parameters())}
+        if self.poses is not None:
+            groups["poses"] = list(self.poses.parameters())
+        return groups
+
+    def posed(self, batch: Batch, stage: Stage) -> tuple[Batch, dict[str, Tensor]]:
+        """The batch at its refined poses where the stage moves them, and the term of their prior."""
+        if self.poses is None or "poses" not in stage.learning_rate:
+            return batch, {}
+        batch, penalty = self.poses(batch)
+        return batch, {"pose_prior": penalty.mean() / float(batch.disk.weight.sum())}
+
+    def forward(self, batch: Batch, noise: NoiseModel) -> Posterior:
+        """Posterior of each image's latent."""
+        posterior: Posterior = self.encoder(batch, noise)
+        return posterior
+
+    def prior(self, posterior: Posterior, disk: FourierDisk, progress: float) -> dict[str, Tensor]:
+        """The weighted divergence of the latents to their prior, a pixel of the plane."""
+        if not self.settings.latent_dim:
+            return {}
+        divergence = posterior.divergence().mean()
+        if self.settings.encoder == "object":
+            divergence = divergence.clamp_min(FREE_NATS)
+        return {"divergence": self.settings.beta_at(progress) * divergence / float(disk.weight.sum())}
+
+
+def _make_encoder(settings: LatentSettings, problem: Problem) -> nn.Module:
+    latents, size = settings.latent_dim, {"width": settings.encoder_width, "layers": settings.encoder_layers}
+    if latents == 0:
+        return NoLatent()
+    if settings.encoder == "none":
+        return LatentTable(problem.particles, latents)
+    if settings.encoder == "object":
+        return ObjectFrameEncoder(problem, latents, **size)
+    seen = FourierDisk(problem.box, problem.pixel_size).limit(resolution=settings.encoder_resolution)
+    return PixelEncoder(seen, latents, **size)

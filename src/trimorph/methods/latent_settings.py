@@ -1,0 +1,119 @@
+"""LatentSettings: what every method that learns its latents can be told of encoder, prior, plan and poses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, get_args
+
+from trimorph.core.checks import check_choice, check_range
+from trimorph.core.errors import InputError
+from trimorph.methods.base import Stage
+
+Encoder = Literal["object", "pixels", "none"]
+
+BETA_PEAK = 4.0
+
+
+@dataclass(frozen=True)
+class LatentSettings:
+    """Settings that methods with learned latents share; a method's own are added by a subclass."""
+
+    latent_dim: int = 8
+    """Number of latent components; 0 reconstructs one map."""
+    epochs: int = 20
+    """Passes through the particles."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of encoder and decoder."""
+    encoder: Encoder = "object"
+    """What gives the latents: object, a network that sees the posterior of the linear modes; pixels, one that
+    sees the image; none, a table with one latent a particle."""
+    encoder_width: int = 256
+    """Units in a hidden layer of the encoder."""
+    encoder_layers: int = 3
+    """Residual layers of the encoder."""
+    encoder_resolution: float | None = None
+    """Finest resolution in Å that the encoder pixels sees; all by default."""
+    latent_learning_rate: float = 5e-2
+    """Learning rate of the table of latents (encoder none)."""
+    beta: float | None = None
+    """Weight of the divergence to the latents' prior; 1 / latent_dim by default."""
+    beta_peak: float | None = None
+    """Weight of the divergence that training passes through on its way to beta: few directions of the latent
+    are used at first, and others only as they are needed. By default 4 for the encoder object, else beta."""
+    beta_warm_up: float = 0.8
+    """Fraction of training over which the weight rises from zero to its peak and falls to beta."""
+    coarse_to_fine: bool = True
+    """Raise the resolution limit in three stages instead of training on all frequencies at once."""
+    refine_poses: bool = False
+    """Learn a correction to each particle's pose."""
+    pose_learning_rate: float = 0.2
+    """Learning rate of the poses, in units of the prior's standard deviation."""
+    pose_start: int = 5
+    """Epochs before poses begin to move."""
+    pose_angle_deg: float = 2.0
+    """Prior standard deviation of the rotation corrections in degrees."""
+    pose_distance: float = 2.0
+    """Prior standard deviation of the shift corrections in Å."""
+
+    def __post_init__(self) -> None:
+        for name in ("latent_dim", "beta", "beta_peak", "pose_start"):
+            check_range(name, getattr(self, name), least=0)
+        for name in ("epochs", "encoder_width", "encoder_layers"):
+            check_range(name, getattr(self, name), least=1)
+        for name in ("learning_rate", "latent_learning_rate", "pose_learning_rate"):
+            check_range(name, getattr(self, name), above=0)
+        for name in ("encoder_resolution", "pose_angle_deg", "pose_distance"):
+            check_range(name, getattr(self, name), above=0)
+        check_range("beta_warm_up", self.beta_warm_up, least=0, most=1)
+        check_choice("encoder", self.encoder, get_args(Encoder))
+        if self.encoder_resolution is not None and self.encoder != "pixels":
+            raise InputError(
+                f"Found encoder_resolution = {self.encoder_resolution} with the encoder {self.encoder}; "
+                "wanted the encoder pixels, which alone sees to a resolution. Leave --encoder-resolution "
+                "out, or pass --encoder pixels."
+            )
+        if self.refine_poses and self.pose_start >= self.epochs:
+            raise InputError(
+                f"Found pose_start = {self.pose_start} with epochs = {self.epochs}; wanted poses that begin "
+                "to move before training ends. Pass a smaller --pose-start or more --epochs."
+            )
+
+    def beta_at(self, progress: float) -> float:
+        """Weight of the divergence when this share of training is done: up to the peak, then down to beta.
+
+        >>> [LatentSettings(latent_dim=4).beta_at(share) for share in (0.0, 0.4, 0.8, 1.0)]
+        [0.0, 4.0, 0.25, 0.25]
+        """
+        end = 1 / max(self.latent_dim, 1) if self.beta is None else self.beta
+        peak = self.beta_peak
+        if peak is None:
+            peak = max(BETA_PEAK, end) if self.encoder == "object" else end
+        done = min(1.0, progress / self.beta_warm_up) if self.beta_warm_up else 1.0
+        return 2 * done * peak if done < 0.5 else end + 2 * (1 - done) * (peak - end)
+
+    def stages(self, *, nyquist: float) -> tuple[Stage, ...]:
+        """The plan: resolution limits at 3, 1.6 and 1 times Nyquist over 40, 30 and 30 % of the epochs.
+
+        Groups are network, latents (a table) and poses. Where the start of pose refinement falls inside a
+        stage, that stage is cut in two.
+
+        >>> [(s.epochs, s.resolution) for s in LatentSettings(epochs=10).stages(nyquist=5.0)]
+        [(4, 15.0), (3, 8.0), (3, None)]
+        """
+        limits = [("coarse", 0.4, 3.0), ("middle", 0.7, 1.6), ("fine", 1.0, None)]
+        rates = {"network": self.learning_rate}
+        if self.encoder == "none" and self.latent_dim:
+            rates["latents"] = self.latent_learning_rate
+        stages = []
+        done = 0
+        for name, until, factor in limits if self.coarse_to_fine else limits[-1:]:
+            end = min(round(until * self.epochs), self.epochs - (factor is not None))
+            cuts = {done, end, min(max(self.pose_start, done), end)} if self.refine_poses else {done, end}
+            for start, stop in pairwise(sorted(cuts)):
+                moving = self.refine_poses and start >= self.pose_start
+                rate = {**rates, "poses": self.pose_learning_rate} if moving else rates
+                resolution = None if factor is None else factor * nyquist
+                stages.append(Stage(f"{name} poses" if moving else name, stop - start, resolution, rate))
+            done = end
+        return tuple(stages)
