@@ -1,15 +1,18 @@
-"""Gaussians: isotropic blobs whose projections are separable in x and y."""
+"""Gaussians: isotropic blobs, the fastest density to project."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import pi
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 from trimorph.core.disk import FourierDisk
+from trimorph.core.gaussian_cloud import PlaneCloud
+from trimorph.core.gaussian_route import fastest
+from trimorph.core.gaussian_slices import slices
+from trimorph.core.gaussian_voxels import gaussian_voxels
 from trimorph.core.volume import AbstractVolume
 
 
@@ -19,6 +22,13 @@ class Gaussians(AbstractVolume):
 
     density(x) = sum_n amplitude_n (2 pi width_n^2)^(-3/2) exp(-|x - position_n|^2 / (2 width_n^2)).
     Positions and widths (standard deviations) are in Å; an amplitude is the integral of its blob in Å^3.
+
+    >>> one = Gaussians(torch.tensor([[[8.0, 0.0, 0.0]]]), torch.ones(1, 1), torch.full((1, 1), 2.0))
+    >>> disk = FourierDisk(16, 2.0)
+    >>> slices = one.project(torch.eye(3)[None], disk)
+    >>> expected = torch.exp(-8 * torch.pi**2 * disk.frequency.square().sum(-1)) / 8
+    >>> torch.allclose(slices.abs(), expected, atol=1e-6)
+    True
     """
 
     position: Float[Tensor, "v g 3"]
@@ -26,32 +36,27 @@ class Gaussians(AbstractVolume):
     width: Float[Tensor, "v g"]
 
     def project(self, rotation: Float[Tensor, "b 3 3"], disk: FourierDisk) -> Complex[Tensor, "b n"]:
-        """Slices as one batched matrix product over the square around the disk; N x pixels is never held.
+        """Slices by matrix products or by way of a grid, whichever is faster; N x pixels is never held.
 
-        exp(-2 pi i k r - 2 pi^2 s^2 k^2) is a factor in kx times a factor in ky.
+        Relative to the standard deviation of an image they are exact to 1e-4, in double precision to 1e-12.
+        A Gaussian outside the box counts with its phases, as if the box went on periodically.
         """
-        position = self.position.expand(len(rotation), -1, -1)
+        position, amplitude, width = map(_precise, (self.position, self.amplitude, self.width))
+        side = disk.box * disk.pixel_size
         with torch.autocast(position.device.type, enabled=False):
-            plane = torch.einsum("bij,bgj->bgi", rotation[:, :2].to(position), position)
-        reach = int(disk.index.abs().max())
-        step = 1 / (disk.box * disk.pixel_size)
-        ky = torch.arange(-reach, reach + 1, device=plane.device, dtype=plane.dtype) * step
-        kx = ky[reach:]
-        decay = -2 * pi**2 * self.width[..., None] ** 2
-        along_x = torch.polar(
-            torch.exp(decay * kx**2) * self.amplitude[..., None], -2 * pi * plane[..., :1] * kx
-        )
-        along_y = torch.polar(
-            torch.exp(decay * ky**2).expand(len(plane), -1, -1), -2 * pi * plane[..., 1:] * ky
-        )
-        square = along_y.mT @ along_x
-        return square[:, disk.index[:, 1] + reach, disk.index[:, 0]] / disk.pixel_size**3
+            axes = rotation[:, :2].to(position) / side
+            plane = torch.einsum("bij,bgj->bgi", axes, position.expand(len(axes), -1, -1))
+            cloud = PlaneCloud(plane, amplitude / disk.pixel_size**3, (width / side) ** 2)
+            return slices(cloud, disk.index, fastest(width / side, disk, images=len(axes)))
 
     def voxels(self, box: int, pixel_size: float) -> Float[Tensor, "v box box box"]:
         """Densities at the voxels' centres."""
-        axis = (torch.arange(box, device=self.position.device) - box // 2).to(self.position) * pixel_size
-        offset = axis - self.position[..., None]
-        factor = torch.exp(-0.5 * (offset / self.width[..., None, None]) ** 2)
-        factor = factor / ((2 * pi) ** 0.5 * self.width[..., None, None])
-        x, y, z = factor.unbind(-2)
-        return torch.einsum("vnz,vny,vnx->vzyx", z * self.amplitude[..., None], y, x)
+        position, amplitude, width = map(_precise, (self.position, self.amplitude, self.width))
+        amplitude, width = (numbers.expand(len(position), -1) for numbers in (amplitude, width))
+        sets = zip(position, amplitude, width, strict=True)
+        return torch.stack([gaussian_voxels(*one, box=box, pixel_size=pixel_size) for one in sets])
+
+
+def _precise(numbers: Tensor) -> Tensor:
+    """Numbers of half precision, as a network under autocast gives them, in single precision."""
+    return numbers if numbers.dtype == torch.float64 else numbers.float()

@@ -1,0 +1,191 @@
+"""Which way slices of Gaussians are fastest, and which Gaussians go together.
+
+A slice's time is a sum of a few parts, each with a constant that was measured; :func:`fastest` adds them up
+for both routes, for several grids, and for cuts of the Gaussians into classes of width, since broad Gaussians
+end at low frequencies, and a few sharp ones would ask for a fine grid for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations, pairwise
+from math import ceil, floor, inf, log, log2, pi, sqrt
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from scipy.fft import next_fast_len
+from torch import Tensor
+
+from trimorph.core.disk import FourierDisk
+from trimorph.core.gaussian_product import ProductRoute
+from trimorph.core.gaussian_splat import SplatRoute
+from trimorph.core.gaussian_taps import has_compiler
+
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-14}
+"""Error of a slice that is sought, relative to the amplitude of each of its Gaussians."""
+
+CLASSES = 6
+"""Classes of width that may go apart, each sqrt(2) times as wide as the one before."""
+
+STEPS = 16
+"""Bounds of widths are taken to the next 16th of an octave, so that routes are found again."""
+
+WORTH_CUTTING = 3e6
+"""Nanoseconds of a call from which it pays to look for a cut into classes."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Nanoseconds, forward and backward, of the parts of an image's slice; ``call`` is for a whole batch."""
+
+    multiply: float
+    """A Gaussian and a pair of frequencies (kx, ky >= 0) in the matrix products."""
+    wave: float
+    """A Gaussian and a frequency of one axis: cosine, sine, exponential, and the sums of the gradient."""
+    tap: float
+    """A Gaussian and a point of the grid under it."""
+    weight: float
+    """A Gaussian and a point of one axis of the grid."""
+    grid: float
+    """A point of the grid in the FFTs."""
+    product_call: float
+    splat_call: float
+
+    def product(self, count: int, frequencies: int) -> float:
+        """Cost of an image by matrix products."""
+        return count * frequencies * (self.multiply * frequencies + self.wave)
+
+    def splat(self, count: int, points: int, side: int) -> float:
+        """Cost of an image by way of a grid."""
+        return count * points * (self.tap * points + self.weight) + self.grid * side**2
+
+
+COSTS = {
+    "cpu_compiled": Costs(
+        multiply=0.2, wave=14.0, tap=1.4, weight=8.0, grid=8.0, product_call=4e5, splat_call=1e6
+    ),
+    "cpu": Costs(multiply=0.2, wave=14.0, tap=8.0, weight=8.0, grid=8.0, product_call=4e5, splat_call=1e6),
+    "cuda": Costs(
+        multiply=6e-4, wave=0.02, tap=0.02, weight=0.02, grid=0.01, product_call=5e5, splat_call=2e6
+    ),
+}
+"""Measured on one thread of an Intel Xeon at 2.5 GHz (AVX-512) with torch 2.13, with numba and without
+(benchmarks/projector.py --costs). Those of CUDA are not measured: 40 TFLOP/s of single precision, 2 TB/s and
+10 microseconds an operation."""
+
+
+class Share(NamedTuple):
+    """Gaussians that go one route: their numbers (None: all), and how much of the disk they reach."""
+
+    some: Int[Tensor, " s"] | None
+    pixels: int
+    route: ProductRoute | SplatRoute
+
+
+def fastest(width: Float[Tensor, "v g"], disk: FourierDisk, *, images: int) -> list[Share]:
+    """The fastest way found to slice Gaussians of these widths, in turns, for some images at once.
+
+    >>> fastest(torch.full((1, 50), 0.02), FourierDisk(32, 1.0), images=8)[0].route
+    ProductRoute(reach=15)
+    """
+    if width.shape[1] == 0:
+        return []
+    width = width.detach().abs().nan_to_num()
+    least, most = width.amin(0), width.amax(0)
+    case = _Case(disk, images, width.device.type, TOLERANCE[width.dtype])
+    lower, upper = torch.stack([least.min(), most.max()]).tolist()
+    cost, whole = case.share(width.shape[1], lower, upper)
+    if cost * images < WORTH_CUTTING or upper < sqrt(2) * lower:
+        return [whole]
+    level = _classes(least, max(lower, case.sharpest))
+    numbers = torch.zeros(3, CLASSES, device=width.device, dtype=width.dtype)
+    numbers[0] = torch.bincount(level, minlength=CLASSES)
+    numbers[1].fill_(inf).scatter_reduce_(0, level, least, "amin")
+    numbers[2].scatter_reduce_(0, level, most, "amax")
+    cuts = _cheapest_cuts(case, numbers.tolist())
+    if cuts == [0, CLASSES]:
+        return [whole]
+    shares = []
+    for start, stop in pairwise(cuts):
+        some = ((level >= start) & (level < stop)).nonzero().flatten()
+        _, share = case.share(
+            len(some), float(numbers[1, start:stop].min()), float(numbers[2, start:stop].max())
+        )
+        shares.append(Share(some, share.pixels, share.route))
+    return shares
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What the cost of a share depends on beside the Gaussians in it."""
+
+    disk: FourierDisk
+    images: int
+    device: str
+    tolerance: float
+
+    @property
+    def radius(self) -> float:
+        """End of the disk in Fourier pixels."""
+        return self.disk.box * self.disk.pixel_size / self.disk.resolution
+
+    @property
+    def sharpest(self) -> float:
+        """A width, in turns, that is as good as none: an eighth of half a period at the end of the disk."""
+        return 1 / (16 * self.radius)
+
+    def share(self, count: int, lower: float, upper: float) -> tuple[float, Share]:
+        """Nanoseconds an image of ``count`` Gaussians as one share, widths from ``lower`` to ``upper``."""
+        lower = 2 ** (floor(STEPS * log2(lower)) / STEPS) if lower > self.sharpest else 0.0
+        upper = 2 ** (ceil(STEPS * log2(upper)) / STEPS) if upper > self.sharpest else self.sharpest
+        fades = sqrt(-log(self.tolerance) / 2) / (pi * lower) if lower else inf
+        radius = max(min(self.radius, fades), 1.0)
+        kind = "cpu_compiled" if self.device == "cpu" and has_compiler() else self.device
+        cost, route = _cheapest_route(
+            1 << (count - 1).bit_length(),
+            lower,
+            upper,
+            radius=radius,
+            images=self.images,
+            costs=COSTS.get(kind, COSTS["cpu"]),
+            tolerance=self.tolerance,
+        )
+        return cost, Share(None, len(self.disk.limit(radius=radius)), route)
+
+
+def _classes(width: Float[Tensor, " g"], narrowest: float) -> Int[Tensor, " g"]:
+    """Number of each Gaussian's class of width."""
+    return (2 * torch.log2(width / narrowest)).clamp(0, CLASSES - 1).long()
+
+
+def _cheapest_cuts(case: _Case, numbers: list[list[float]]) -> list[int]:
+    """Limits of the classes that go together, given their counts, smallest and largest widths."""
+    counts, lowest, highest = numbers
+
+    def cost(start: int, stop: int) -> float:
+        count = int(sum(counts[start:stop]))
+        return case.share(count, min(lowest[start:stop]), max(highest[start:stop]))[0] if count else 0.0
+
+    costs = {(i, j): cost(i, j) for i, j in combinations(range(CLASSES + 1), 2)}
+    inner = [i for i in range(1, CLASSES) if counts[i]]
+    cuts = [[0, *some, CLASSES] for size in range(len(inner) + 1) for some in combinations(inner, size)]
+    return min(cuts, key=lambda cut: sum(costs[pair] for pair in pairwise(cut)))
+
+
+@lru_cache(maxsize=1024)
+def _cheapest_route(
+    count: int, lower: float, upper: float, *, radius: float, images: int, costs: Costs, tolerance: float
+) -> tuple[float, ProductRoute | SplatRoute]:
+    reach = int(radius + 1e-6)
+    found: list[tuple[float, ProductRoute | SplatRoute]] = [
+        (costs.product(count, reach + 1) + costs.product_call / images, ProductRoute(reach))
+    ]
+    sizes = {2 * next_fast_len(ceil(radius * (1.05 + i / 20)), real=True) for i in range(60)}
+    for size in sorted(sizes):
+        splat = SplatRoute.fitting(size, radius=radius, least=lower**2, most=upper**2, tolerance=tolerance)
+        if splat is not None:
+            cost = costs.splat(count, splat.points, size + splat.points) + costs.splat_call / images
+            found.append((cost, splat))
+    return min(found, key=lambda each: each[0])
