@@ -35,6 +35,6 @@ def circular_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> floa
     spread = [
         max(count**2 - np.cos(2 * angle).sum() ** 2 - np.sin(2 * angle).sum() ** 2, 0.0) for angle in (a, b)
     ]
-    if min(spread) < 1e-9 * count**2:
+    if min(spread) <= 1e-9 * count**2:
         return 0.0
     return float(4 * product / np.sqrt(spread[0] * spread[1]))

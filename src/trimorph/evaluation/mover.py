@@ -18,8 +18,8 @@ from trimorph.evaluation.views import motion_of, shown
 
 Decoder = Callable[[Float[ndarray, " d"]], Float[ndarray, "box box box"]]
 
-_STATIC_SHARE = 0.25
-_TUBE, _REACH = 2.0, 1.5
+_STATIC_SHARE = 0.1
+_TUBE, _REACH, _MARGIN = 2.0, 1.5, 4.0
 _ROUNDS, _SETTLED = 100, 1e-3
 
 
@@ -48,14 +48,15 @@ def score_mover(
     same for all. ``particles`` are spread evenly over the data.
     """
     motion = motion_of(truth)
-    side = truth.box * truth.pixel_size
     states, middle = middle_particles(z, truth.state, shown(truth))
-    maps = np.stack([volume(z[row]) for row in middle])
+    first = volume(z[middle[0]])
+    region = Region.around(motion, box=len(first), side=truth.box * truth.pixel_size)
+    maps = np.stack([region.cut(first), *(region.cut(volume(z[row])) for row in middle[1:])])
     body = static_part(maps)
-    found = np.stack([locate_mover(density - body, motion, side=side) for density in maps])
+    found = np.stack([locate_mover(density - body, region) for density in maps])
     state_error = np.linalg.norm(found - motion.position[states], axis=1)
     rows = np.unique(np.linspace(0, len(truth) - 1, particles).astype(int))
-    single = np.stack([locate_mover(volume(z[row]) - body, motion, side=side) for row in rows])
+    single = np.stack([locate_mover(region.cut(volume(z[row])) - body, region) for row in rows])
     error = np.linalg.norm(single - motion.position[truth.state[rows]], axis=1)
     bias = None if motion.circular else slope_bias(motion.coordinate_of(single), truth.coordinate[rows])
     return MoverScores(
@@ -86,38 +87,74 @@ def middle_particles(
     return states, middle
 
 
-def static_part(maps: Float[ndarray, "m d d d"]) -> Float[ndarray, "d d d"]:
-    """What stays in maps spread evenly over a motion: the lower quartile of every voxel.
+def static_part(maps: Float[ndarray, "m z y x"]) -> Float[ndarray, "z y x"]:
+    """What stays in maps spread evenly over a motion: the lowest tenth's upper end, voxel by voxel.
 
-    A part that covers a voxel in fewer than three quarters of the maps leaves nothing there.
+    A part that covers a voxel in fewer than nine tenths of the maps leaves nothing there. Where decoded parts
+    hardly move, their middle is taken for what stays, and the motion found is too wide.
     """
     return np.asarray(np.quantile(maps, _STATIC_SHARE, axis=0))
 
 
-def locate_mover(difference: Float[ndarray, "d d d"], motion: Motion, *, side: float) -> Float[ndarray, " 3"]:
-    """Centroid (x, y, z) in Å of the moving part in a map less what stays; ``side`` is the map's width in Å.
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The part of a map about a path: four radii of what moves on every side, so far as the map reaches.
+
+    ``point`` (n, 3) holds its voxels' places (x, y, z) in Å, ``near`` (n,) those within two radii of the
+    path, ``radius`` is that of what moves in Å and ``pixel_size`` in Å.
+    """
+
+    part: tuple[slice, slice, slice]
+    point: Float[ndarray, "n 3"]
+    near: Bool[ndarray, " n"]
+    radius: float
+    pixel_size: float
+
+    @classmethod
+    def around(cls, motion: Motion, *, box: int, side: float) -> Region:
+        """The region of a motion in maps of ``box`` voxels and ``side`` Å."""
+        axis = (np.arange(box) - box // 2) * side / box
+        low = motion.position.min(0) - _MARGIN * motion.radius
+        high = motion.position.max(0) + _MARGIN * motion.radius
+        kept = [np.flatnonzero((axis >= a) & (axis <= b)) for a, b in zip(low, high, strict=True)]
+        x, y, z = (axis[index] for index in kept)
+        point = np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1).reshape(-1, 3)[:, ::-1]
+        distance = cKDTree(motion.position).query(point)[0]
+        return cls(
+            part=(_span(kept[2]), _span(kept[1]), _span(kept[0])),
+            point=np.ascontiguousarray(point),
+            near=np.asarray(distance <= _TUBE * motion.radius),
+            radius=motion.radius,
+            pixel_size=side / box,
+        )
+
+    def cut(self, density: Float[ndarray, "d d d"]) -> Float[ndarray, "z y x"]:
+        """The region's voxels of a map."""
+        return density[self.part]
+
+
+def locate_mover(difference: Float[ndarray, "z y x"], region: Region) -> Float[ndarray, " 3"]:
+    """Centroid (x, y, z) in Å of the moving part in a region of a map, less what stays there.
 
     Smoothed to the part's size, the map has its highest value within two radii of the path at the place to
     begin. From there on the place is the centroid of the positive density within one and a half radii of
     it, until it stays: an even background has no say in it.
     """
-    box = len(difference)
-    pixel_size = side / box
-    axis = (np.arange(box) - box // 2) * pixel_size
-    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
-    point = np.stack([x, y, z], axis=-1).reshape(-1, 3)
-    near = cKDTree(motion.position).query(point, distance_upper_bound=_TUBE * motion.radius)[0]
-    smooth = gaussian_filter(difference, motion.radius / 5**0.5 / pixel_size, mode="constant").ravel()
-    place = point[np.argmax(np.where(np.isfinite(near), smooth, -np.inf))]
-    density = np.maximum(difference, 0).ravel()
-    kept = np.flatnonzero(density)
-    point, density, tree = point[kept], density[kept], cKDTree(point[kept])
+    width = region.radius / 5**0.5 / region.pixel_size
+    smooth = gaussian_filter(np.asarray(difference, np.float64), width, mode="constant").ravel()
+    place = region.point[np.argmax(np.where(region.near, smooth, -np.inf))]
+    density = np.maximum(difference, 0).ravel().astype(np.float64)
     for _ in range(_ROUNDS):
-        inside = tree.query_ball_point(place, _REACH * motion.radius)
-        if not inside:
+        inside = ((region.point - place) ** 2).sum(1) <= (_REACH * region.radius) ** 2
+        mass = density[inside].sum()
+        if not mass > 0:
             break
-        moved = density[inside] @ point[inside] / density[inside].sum()
+        moved = density[inside] @ region.point[inside] / mass
         settled, place = np.linalg.norm(moved - place) < _SETTLED, moved
         if settled:
             break
     return np.asarray(place)
+
+
+def _span(index: Int[ndarray, " n"]) -> slice:
+    return slice(int(index[0]), int(index[-1]) + 1)

@@ -73,7 +73,8 @@ def monotone_estimate(along: Float[ndarray, " n"], position: Float[ndarray, " n"
     """Positions read off a latent coordinate by the monotone curve, up or down, nearest to the true ones."""
     from sklearn.isotonic import IsotonicRegression
 
-    fits = [IsotonicRegression(increasing=up).fit_transform(along, position) for up in (True, False)]
+    rank = rankdata(along)  # the curve depends on no more, and near ties do no harm
+    fits = [IsotonicRegression(increasing=up).fit_transform(rank, position) for up in (True, False)]
     return np.asarray(min(fits, key=lambda fit: float(np.sum((fit - position) ** 2))))
 
 
