@@ -61,7 +61,7 @@ class Field(Method):
 
     def __init__(self, settings: FieldSettings, problem: Problem) -> None:
         super().__init__(problem)
-        self.settings = settings
+        self.settings, self.diameter = settings, 2 * problem.radius
         self.inference = Inference(settings, problem)
         self.decoder = FieldDecoder(settings, problem)
 
@@ -78,8 +78,8 @@ class Field(Method):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """Three resolution limits if coarse to fine, cut once more where the poses begin to move."""
-        return self.settings.stages(nyquist=2 * self.disk.pixel_size)
+        """Four resolution limits if coarse to fine, cut once more where the poses begin to move."""
+        return self.settings.stages(diameter=self.diameter, nyquist=2 * self.disk.pixel_size)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Groups: network, latents (a table), poses (a table)."""

@@ -12,7 +12,11 @@ from trimorph.methods.base import Stage
 
 Encoder = Literal["object", "pixels", "none"]
 
-BETA_PEAK = 4.0
+BETA_PEAK: dict[Encoder, float] = {"object": 4.0, "pixels": 2.0}
+"""Default peak of the divergence's weight, for the encoders that it helps."""
+
+COARSEST = 4.5
+"""The particle's diameter over the first resolution limit."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,12 @@ class LatentSettings:
     """Weight of the divergence to the latents' prior; 1 / latent_dim by default."""
     beta_peak: float | None = None
     """Weight of the divergence that training passes through on its way to beta: few directions of the latent
-    are used at first, and others only as they are needed. By default 4 for the encoder object, else beta."""
+    are used at first, and others only as they are needed. By default 4 for the encoder object, 2 for pixels,
+    else beta."""
     beta_warm_up: float = 0.8
     """Fraction of training over which the weight rises from zero to its peak and falls to beta."""
     coarse_to_fine: bool = True
-    """Raise the resolution limit in three stages instead of training on all frequencies at once."""
+    """Raise the resolution limit in four stages instead of training on all frequencies at once."""
     refine_poses: bool = False
     """Learn a correction to each particle's pose."""
     pose_learning_rate: float = 0.2
@@ -88,32 +93,40 @@ class LatentSettings:
         end = 1 / max(self.latent_dim, 1) if self.beta is None else self.beta
         peak = self.beta_peak
         if peak is None:
-            peak = max(BETA_PEAK, end) if self.encoder == "object" else end
+            peak = max(BETA_PEAK.get(self.encoder, end), end)
         done = min(1.0, progress / self.beta_warm_up) if self.beta_warm_up else 1.0
         return 2 * done * peak if done < 0.5 else end + 2 * (1 - done) * (peak - end)
 
-    def stages(self, *, nyquist: float) -> tuple[Stage, ...]:
-        """The plan: resolution limits at 3, 1.6 and 1 times Nyquist over 40, 30 and 30 % of the epochs.
+    def stages(self, *, diameter: float, nyquist: float) -> tuple[Stage, ...]:
+        """The plan: resolution limits from the diameter over 4.5 to Nyquist, by equal factors, or Nyquist.
 
-        Groups are network, latents (a table) and poses. Where the start of pose refinement falls inside a
-        stage, that stage is cut in two.
+        They take 20, 20, 30 and 30 % of the epochs. At the first limit a motion hardly bends its path through
+        the densities, so a latent unfolds along it without coiling. Groups are network, latents (a table) and
+        poses; where the start of pose refinement falls inside a stage, that stage is cut in two. Lengths
+        are in Å.
 
-        >>> [(s.epochs, s.resolution) for s in LatentSettings(epochs=10).stages(nyquist=5.0)]
-        [(4, 15.0), (3, 8.0), (3, None)]
+        >>> plan = LatentSettings(epochs=10).stages(diameter=216.0, nyquist=6.0)
+        >>> [(stage.epochs, round(stage.resolution or 0)) for stage in plan]
+        [(2, 48), (2, 24), (3, 12), (3, 0)]
         """
-        limits = [("coarse", 0.4, 3.0), ("middle", 0.7, 1.6), ("fine", 1.0, None)]
         rates = {"network": self.learning_rate}
         if self.encoder == "none" and self.latent_dim:
             rates["latents"] = self.latent_learning_rate
         stages = []
         done = 0
-        for name, until, factor in limits if self.coarse_to_fine else limits[-1:]:
-            end = min(round(until * self.epochs), self.epochs - (factor is not None))
+        for name, share, resolution in self._limits(diameter, nyquist):
+            end = self.epochs if resolution is None else min(round(share * self.epochs), self.epochs - 1)
             cuts = {done, end, min(max(self.pose_start, done), end)} if self.refine_poses else {done, end}
             for start, stop in pairwise(sorted(cuts)):
                 moving = self.refine_poses and start >= self.pose_start
                 rate = {**rates, "poses": self.pose_learning_rate} if moving else rates
-                resolution = None if factor is None else factor * nyquist
                 stages.append(Stage(f"{name} poses" if moving else name, stop - start, resolution, rate))
             done = end
         return tuple(stages)
+
+    def _limits(self, diameter: float, nyquist: float) -> list[tuple[str, float, float | None]]:
+        """Name, share of the epochs at the end, and resolution of each stage without poses."""
+        first = max(diameter / COARSEST, nyquist)
+        fall = (nyquist / first) ** (1 / 3)
+        coarse = [("coarse", 0.2, first), ("low", 0.4, first * fall), ("middle", 0.7, first * fall**2)]
+        return [*(coarse if self.coarse_to_fine else []), ("fine", 1.0, None)]
