@@ -24,3 +24,20 @@ def test_mean_map_is_nearer_to_the_truth_than_the_whole_map() -> None:
 def test_dark_images_are_left_whole() -> None:
     images = simulate_images(-blobs(16, 4.0), pixel_size=4.0, count=60, snr=None)
     assert torch.equal(torch.tensor(mean_map(images).map), torch.tensor(reconstruct(images).map))
+
+
+def test_a_faint_ring_is_kept_without_its_noise() -> None:
+    """What a part leaves in the mean that turns all the way round: far below the threshold of the mask."""
+    box, pixel_size = 24, 8.0
+    axis = torch.arange(box) - box // 2
+    z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
+    body = blobs(box, pixel_size, spread=0.05)
+    ring = torch.exp(-0.5 * (((x**2 + y**2).sqrt() - 8.5) ** 2 + z**2) / 1.5**2)
+    truth = body + 0.06 * body.max() * ring
+    images = simulate_images(truth, pixel_size=pixel_size, count=400, snr=0.1)
+    found, whole = torch.tensor(mean_map(images).map), torch.tensor(reconstruct(images).map)
+    place = (ring > 0.5) & (body < 0.01 * body.max())
+    lost = (found - truth)[place].square().sum() / truth[place].square().sum()
+    assert lost < 0.15  # all of it where it is cut away
+    beyond = (ring < 0.01) & (body < 1e-3 * body.max())
+    assert found[beyond].square().mean() < 0.5 * whole[beyond].square().mean()
