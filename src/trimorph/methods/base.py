@@ -122,6 +122,10 @@ class Method(nn.Module, ABC):
         """
 
     @abstractmethod
+    def begin(self) -> Iterator[str]:
+        """Make ready what takes time, once before the first step; lines for the user as it goes on."""
+
+    @abstractmethod
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """Settle what only the whole of a finished stage can tell; what was found, in lines for the user."""
 

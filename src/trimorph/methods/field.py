@@ -8,6 +8,7 @@ Source: Zhong, Bepler, Berger & Davis, Nature Methods 18 (2021) 176.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
@@ -104,6 +105,10 @@ class Field(Method):
         likelihood = whitened_likelihood(predicted, batch.image, power=power, disk=batch.disk).mean()
         terms["likelihood"] = likelihood / float(batch.disk.weight.sum())
         return terms | self.inference.prior(posterior, batch.disk, progress)
+
+    def begin(self) -> Iterator[str]:
+        """Nothing has to be made ready."""
+        return iter(())
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """Nothing is settled between stages."""

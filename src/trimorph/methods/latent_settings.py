@@ -15,9 +15,6 @@ Encoder = Literal["object", "pixels", "none"]
 BETA_PEAK: dict[Encoder, float] = {"object": 4.0, "pixels": 2.0}
 """Default peak of the divergence's weight, for the encoders that it helps."""
 
-COARSEST = 4.5
-"""The particle's diameter over the first resolution limit."""
-
 
 @dataclass(frozen=True)
 class LatentSettings:
@@ -98,12 +95,13 @@ class LatentSettings:
         return 2 * done * peak if done < 0.5 else end + 2 * (1 - done) * (peak - end)
 
     def stages(self, *, diameter: float, nyquist: float) -> tuple[Stage, ...]:
-        """The plan: resolution limits from the diameter over 4.5 to Nyquist, by equal factors, or Nyquist.
+        """The plan: resolution limits that rise from a fraction of the diameter to Nyquist, or Nyquist alone.
 
-        They take 20, 20, 30 and 30 % of the epochs. At the first limit a motion hardly bends its path through
-        the densities, so a latent unfolds along it without coiling. Groups are network, latents (a table) and
-        poses; where the start of pose refinement falls inside a stage, that stage is cut in two. Lengths
-        are in Å.
+        At the diameter over 4.5, for 20 % of the epochs, a motion hardly bends its path through the
+        densities, so a latent unfolds along it without coiling; a network that has yet to learn what poses do
+        to pixels sees too little there, and begins at the diameter over 9. Groups are network, latents (a
+        table) and poses; where the start of pose refinement falls inside a stage, that stage is cut in two.
+        Lengths are in Å.
 
         >>> plan = LatentSettings(epochs=10).stages(diameter=216.0, nyquist=6.0)
         >>> [(stage.epochs, round(stage.resolution or 0)) for stage in plan]
@@ -126,7 +124,7 @@ class LatentSettings:
 
     def _limits(self, diameter: float, nyquist: float) -> list[tuple[str, float, float | None]]:
         """Name, share of the epochs at the end, and resolution of each stage without poses."""
-        first = max(diameter / COARSEST, nyquist)
-        fall = (nyquist / first) ** (1 / 3)
-        coarse = [("coarse", 0.2, first), ("low", 0.4, first * fall), ("middle", 0.7, first * fall**2)]
-        return [*(coarse if self.coarse_to_fine else []), ("fine", 1.0, None)]
+        coarse, low = max(diameter / 4.5, nyquist), max(diameter / 9, nyquist)
+        rise = [("coarse", 0.2, coarse), ("low", 0.4, low), ("middle", 0.7, (low * nyquist) ** 0.5)]
+        rise = rise[self.encoder != "object" :] if self.coarse_to_fine else []
+        return [*rise, ("fine", 1.0, None)]

@@ -123,6 +123,8 @@ class Trainer:
             return
         if self.step == 0:
             self.tally.restart()
+            for line in self.method.begin():
+                self.observer.say(line)
         with stop_requests() as request:
             self._settle_precision()
             stage: Stage | None = None
