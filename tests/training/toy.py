@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -53,6 +54,9 @@ class Toy(Method):
     @classmethod
     def wants(cls, settings: ToySettings) -> frozenset[Ingredient]:
         return frozenset()
+
+    def begin(self) -> Iterator[str]:
+        return iter(())
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         return []

@@ -12,6 +12,7 @@ densities seen through projections; as variability analysis, Punjani & Fleet, J.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 from typing import ClassVar, Literal
@@ -192,6 +193,10 @@ class Linear(Method):
             "likelihood": -likelihood.mean() / pixels,
             "prior": self._penalty() / (self.particles * pixels),
         }
+
+    def begin(self) -> Iterator[str]:
+        """Nothing has to be made ready."""
+        return iter(())
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """How many modes are real, and whether a finer limit pays; at the end, the modes in order."""
