@@ -36,6 +36,7 @@ DENSITY = cloud(BOX, (0.0, 0.0, 0.0), (2.0, 1.0, -1.0), (-1.0, 2.0, 1.0))
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
+    "gradient": {"encoder": "gradient"},
     "pixels": {"encoder": "pixels"},
     "no encoder": {"encoder": "none"},
     "poses": {"refine_poses": True, "pose_start": 3},

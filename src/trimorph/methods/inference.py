@@ -10,7 +10,8 @@ from trimorph.core.disk import FourierDisk
 from trimorph.core.noise import NoiseModel
 from trimorph.methods.base import Ingredient, Problem, Stage
 from trimorph.methods.encoders import LatentTable, NoLatent, PixelEncoder
-from trimorph.methods.latent_settings import LatentSettings
+from trimorph.methods.gradient_encoder import GradientEncoder
+from trimorph.methods.latent_settings import Encoder, LatentSettings
 from trimorph.methods.object_frame import ObjectFrameEncoder
 from trimorph.methods.poses import PoseTable
 from trimorph.methods.posterior import Posterior
@@ -18,6 +19,12 @@ from trimorph.methods.posterior import Posterior
 FREE_NATS = 0.5
 """Divergence, a mean over the batch, that costs nothing with the encoder object, whose weight has a peak: it
 keeps latents from dying before the decoder can use them. Source: Kingma et al., NeurIPS 2016 (free bits)."""
+
+INGREDIENTS: dict[Encoder, frozenset[Ingredient]] = {
+    "object": frozenset({"mean", "modes"}),
+    "gradient": frozenset({"mean"}),
+}
+"""What the encoders need of the problem; the others need nothing."""
 
 
 class Inference(nn.Module):
@@ -40,8 +47,9 @@ class Inference(nn.Module):
     @staticmethod
     def wants(settings: LatentSettings) -> frozenset[Ingredient]:
         """What the encoder needs of the problem."""
-        needs_modes = settings.encoder == "object" and settings.latent_dim > 0
-        return frozenset({"mean", "modes"} if needs_modes else ())
+        if settings.latent_dim == 0:
+            return frozenset()
+        return INGREDIENTS.get(settings.encoder, frozenset())
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Groups: network or latents (a table), and poses (a table)."""
@@ -81,5 +89,7 @@ def _make_encoder(settings: LatentSettings, problem: Problem) -> nn.Module:
         return LatentTable(problem.particles, latents)
     if settings.encoder == "object":
         return ObjectFrameEncoder(problem, latents, **size)
+    if settings.encoder == "gradient":
+        return GradientEncoder(problem, latents, resolution=settings.encoder_resolution, **size)
     seen = FourierDisk(problem.box, problem.pixel_size).limit(resolution=settings.encoder_resolution)
     return PixelEncoder(seen, latents, **size)

@@ -10,7 +10,7 @@ from trimorph.core.checks import check_choice, check_range
 from trimorph.core.errors import InputError
 from trimorph.methods.base import Stage
 
-Encoder = Literal["object", "pixels", "none"]
+Encoder = Literal["object", "gradient", "pixels", "none"]
 
 BETA_PEAK: dict[Encoder, float] = {"object": 4.0, "pixels": 2.0}
 """Default peak of the divergence's weight, for the encoders that it helps."""
@@ -27,14 +27,16 @@ class LatentSettings:
     learning_rate: float = 1e-3
     """Peak learning rate of encoder and decoder."""
     encoder: Encoder = "object"
-    """What gives the latents: object, a network that sees the posterior of the linear modes; pixels, one that
-    sees the image; none, a table with one latent a particle."""
+    """What gives the latents: object, a network that sees the posterior of the linear modes; gradient, one that
+    sees how the image would have the parts of the mean map move and grow; pixels, one that sees the image;
+    none, a table with one latent a particle."""
     encoder_width: int = 256
     """Units in a hidden layer of the encoder."""
     encoder_layers: int = 3
     """Residual layers of the encoder."""
     encoder_resolution: float | None = None
-    """Finest resolution in Å that the encoder pixels sees; all by default."""
+    """Finest resolution in Å that the encoder sees: all by default (pixels), or the particle's diameter over 8
+    (gradient)."""
     latent_learning_rate: float = 5e-2
     """Learning rate of the table of latents (encoder none)."""
     beta: float | None = None
@@ -69,11 +71,11 @@ class LatentSettings:
             check_range(name, getattr(self, name), above=0)
         check_range("beta_warm_up", self.beta_warm_up, least=0, most=1)
         check_choice("encoder", self.encoder, get_args(Encoder))
-        if self.encoder_resolution is not None and self.encoder != "pixels":
+        if self.encoder_resolution is not None and self.encoder not in ("gradient", "pixels"):
             raise InputError(
                 f"Found encoder_resolution = {self.encoder_resolution} with the encoder {self.encoder}; "
-                "wanted the encoder pixels, which alone sees to a resolution. Leave --encoder-resolution "
-                "out, or pass --encoder pixels."
+                "wanted the encoder gradient or pixels, which alone see to a resolution. Leave "
+                "--encoder-resolution out, or pass --encoder gradient or --encoder pixels."
             )
         if self.refine_poses and self.pose_start >= self.epochs:
             raise InputError(
