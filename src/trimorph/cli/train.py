@@ -18,6 +18,7 @@ from trimorph.run.focus import FocusSettings
 from trimorph.run.recipe import Recipe
 from trimorph.run.run import Run
 from trimorph.run.settings_file import field_docstrings
+from trimorph.run.start import StartSettings
 from trimorph.run.train import train
 from trimorph.training.interrupt import Interrupted
 from trimorph.training.settings import TrainingSettings
@@ -86,6 +87,7 @@ def parse(arguments: list[str]) -> tuple[Recipe, Path]:
         settings=kind(**_values(parsed.method)),
         training=TrainingSettings(**_values(parsed.training)),
         focus=FocusSettings(**_values(parsed.focus)),
+        start=StartSettings(**_values(parsed.start)),
     )
     return recipe, parsed.output
 
@@ -109,6 +111,7 @@ def _arguments(name: str, kind: type[Any], start: Recipe | None) -> type[Any]:
         "data": (ParticleInput, None if start is None else start.data, {"particles"}),
         "training": (TrainingSettings, None if start is None else start.training, set()),
         "focus": (FocusSettings, None if start is None else start.focus, set()),
+        "start": (StartSettings, None if start is None else start.start, set()),
     }
     seen: dict[str, str] = {"particles": "trimorph", "output": "trimorph", "recipe": "trimorph"}
     for group, (cls, _, left_out) in groups.items():

@@ -95,3 +95,19 @@ def resample(
     for _ in range(3):  # the last axis comes out first: after three turns the order is as it was
         values = torch.movedim(values @ matrix.T, -1, -3)
     return values
+
+
+def values_at(
+    values: Float[Tensor, "d d d"], position: Float[Tensor, "p 3"], *, pixel_size: float
+) -> Float[Tensor, " p"]:
+    """Values between voxels at positions (x, y, z) in Å, trilinear; zero outside the box.
+
+    >>> cube = torch.arange(27.0).view(3, 3, 3)
+    >>> values_at(cube, torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, -2.0]]), pixel_size=2.0)
+    tensor([13.0000,  4.5000])
+    """
+    box = len(values)
+    index = position / pixel_size + box // 2
+    grid = (2 * index / (box - 1) - 1).view(1, 1, 1, -1, 3)
+    found = torch.nn.functional.grid_sample(values[None, None], grid, align_corners=True)
+    return found.flatten()

@@ -16,9 +16,10 @@ from trimorph.methods.base import Method, Problem
 from trimorph.methods.registry import get_method
 from trimorph.run.focus import FocusSettings
 from trimorph.run.settings_file import from_table, nearest, to_table, to_toml
+from trimorph.run.start import StartSettings
 from trimorph.training.settings import TrainingSettings
 
-T = TypeVar("T", ParticleInput, FocusSettings)
+T = TypeVar("T", ParticleInput, FocusSettings, StartSettings)
 
 FREE_TO_CHANGE = {
     "training.device",
@@ -40,12 +41,24 @@ class Recipe:
     settings: Any
     training: TrainingSettings
     focus: FocusSettings = field(default_factory=FocusSettings)
+    start: StartSettings = field(default_factory=StartSettings)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that the recipe names beside the particles."""
+        return self.focus.files + self.start.files
 
     def resolved(self) -> Recipe:
         """The same recipe with absolute paths and a batch size, which holds wherever it is read."""
         size = self.training.batch_size or get_method(self.method).BATCH_SIZE
         training = replace(self.training, batch_size=size)
-        return replace(self, data=_rooted(self.data), training=training, focus=_rooted(self.focus))
+        return replace(
+            self,
+            data=_rooted(self.data),
+            training=training,
+            focus=_rooted(self.focus),
+            start=_rooted(self.start),
+        )
 
     def to_toml(self) -> str:
         """The recipe as a commented TOML file."""
@@ -54,6 +67,7 @@ class Recipe:
             to_toml(self.settings, section="settings"),
             to_toml(self.training, section="training"),
             to_toml(self.focus, section="focus"),
+            to_toml(self.start, section="start"),
         ]
         return "\n".join([f'method = "{self.method}"\n', *sections])
 
@@ -78,7 +92,7 @@ class Recipe:
             if key not in known:
                 raise InputError(
                     f'{source}: found the unknown section "{key}"; wanted method, [data], [settings], '
-                    f"[training] and [focus]. {nearest(key, known)}"
+                    f"[training], [focus] and [start]. {nearest(key, known)}"
                 )
         for key, wanted in (("method", 'method = "field"'), ("data", '[data] with particles = "..."')):
             if key not in table:
@@ -94,6 +108,7 @@ class Recipe:
                 TrainingSettings, table.get("training", {}), source=source, section="training"
             ),
             focus=from_table(FocusSettings, table.get("focus", {}), source=source, section="focus"),
+            start=from_table(StartSettings, table.get("start", {}), source=source, section="start"),
         )
 
     @classmethod
@@ -113,7 +128,8 @@ class Recipe:
         }
 
     def _flat(self) -> dict[str, Any]:
-        table = {name: to_table(getattr(self, name)) for name in ("data", "settings", "training", "focus")}
+        sections = ("data", "settings", "training", "focus", "start")
+        table = {name: to_table(getattr(self, name)) for name in sections}
         return {"method": self.method, **_flatten(table)}
 
 

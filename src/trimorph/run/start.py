@@ -1,0 +1,73 @@
+"""Start: a map that the user has already, in place of the one that the particles give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trimorph.core.errors import InputError
+from trimorph.core.fsc import fourier_shell_correlation
+from trimorph.core.voxel_grid import resample
+from trimorph.data.mrc import read_map
+
+ALIKE = 0.5
+"""Fourier shell correlation with the particles' own map to which the scale is taken."""
+
+
+@dataclass(frozen=True)
+class StartSettings:
+    """What training starts from."""
+
+    map: Path | None = None
+    """Consensus map (MRC) of these particles, at the place and in the hand of their poses. By default the
+    particles are back-projected."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that the settings name."""
+        return () if self.map is None else (self.map,)
+
+
+def starting_map(
+    path: Path, mean: NDArray[np.float32], *, pixel_size: float
+) -> tuple[NDArray[np.float32], str]:
+    """The map on the images' grid and scale, and a line that says what was done to it.
+
+    ``mean`` is the particles' own back-projection: shells up to the first where both correlate below ALIKE
+    give the scale, by least squares. The map may have another box and pixel size.
+    Errors: InputError where the map is no cube, or does not resemble the particles' own.
+    """
+    values, size, _ = read_map(path)
+    box = len(mean)
+    if len(set(values.shape)) > 1:
+        shape = " x ".join(str(length) for length in values.shape)
+        raise InputError(f"{path}: found {shape} voxels; wanted a cube. Pad or crop it about its centre.")
+    given = resample(torch.tensor(values), size, box=box, pixel_size=pixel_size)
+    own = torch.tensor(mean)
+    curve = fourier_shell_correlation(given, own)
+    below = (curve[1:] < ALIKE).nonzero()
+    shells = int(below[0]) if len(below) else len(curve) - 1
+    if shells < 3:
+        found = ", ".join(f"{value:.2f}" for value in curve[1:4].tolist())
+        raise InputError(
+            f"{path}: found shells that correlate to {found} with the map of the particles themselves; "
+            f"wanted {ALIKE} or more in the first three. Has it another centre, hand or pixel size "
+            f"({size:.4g} Å)? trimorph reconstruct makes the particles' own map: look at both."
+        )
+    low, reference = (_low_pass(density, shells) for density in (given, own))
+    scale = float((low * reference).sum() / (low * low).sum())
+    said = (
+        f"starting from {path}: {len(values)} voxels of {size:.4g} Å, taken to {box} of {pixel_size:.4g} Å "
+        f"and times {scale:.3g}; it agrees with the particles' own map to {box * pixel_size / shells:.1f} Å"
+    )
+    return (scale * given).numpy(), said
+
+
+def _low_pass(density: torch.Tensor, shells: int) -> torch.Tensor:
+    index = torch.fft.fftfreq(len(density)) * len(density)
+    radius = (index[:, None, None] ** 2 + index[:, None] ** 2 + index**2).sqrt()
+    return torch.fft.ifftn(torch.fft.fftn(density) * (radius <= shells)).real
