@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+FAINTEST = -40.0
+"""Logarithm at which factors end: less changes no sum, and products of less would be subnormal and slow."""
+
 
 class PlaneCloud(NamedTuple):
     """Gaussians dropped on the image plane, in units that make frequencies whole numbers.

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from trimorph.core.gaussian_cloud import PlaneCloud
+from trimorph.core.gaussian_cloud import FAINTEST, PlaneCloud
 
 CPU_BLOCK, CUDA_BLOCK = 2**18, 2**26
 """Numbers in one array of cosines and sines: what a core's cache holds, and what keeps a card busy."""
@@ -95,7 +95,7 @@ class ProductRoute:
     def _waves(self, block: PlaneCloud) -> tuple[Float[Tensor, "b f g"], Float[Tensor, "b f g"]]:
         """Cosines over sines of 2 pi k x, and of 2 pi k y, both times exp(-2 pi^2 w k^2)."""
         k = self._frequencies(block.plane)[:, None]
-        envelope = torch.exp(-2 * pi**2 * k**2 * block.variance[:, None])[:, None]
+        envelope = (-2 * pi**2 * k**2 * block.variance[:, None]).clamp_(min=FAINTEST).exp_()[:, None]
         x, y = block.plane.unbind(-1)
         return _wave(x, envelope), _wave(y, envelope)
 

@@ -23,8 +23,8 @@ from trimorph.core.gaussian_product import ProductRoute
 from trimorph.core.gaussian_splat import SplatRoute
 from trimorph.core.gaussian_taps import has_compiler
 
-TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-14}
-"""Error of a slice that is sought, relative to the amplitude of each of its Gaussians."""
+ERROR = {torch.float32: 1.5e-5, torch.float64: 1e-12}
+"""Error of a slice that is sought, relative to the standard deviation of the slice of its widest Gaussian."""
 
 CLASSES = 6
 """Classes of width that may go apart, each sqrt(2) times as wide as the one before."""
@@ -53,13 +53,13 @@ class Costs:
     product_call: float
     splat_call: float
 
-    def product(self, count: int, frequencies: int) -> float:
-        """Cost of an image by matrix products."""
-        return count * frequencies * (self.multiply * frequencies + self.wave)
-
-    def splat(self, count: int, points: int, side: int) -> float:
-        """Cost of an image by way of a grid."""
-        return count * points * (self.tap * points + self.weight) + self.grid * side**2
+    def of(self, route: ProductRoute | SplatRoute, count: int, images: int) -> float:
+        """Cost of an image of ``count`` Gaussians in a batch of ``images``."""
+        if isinstance(route, ProductRoute):
+            k = route.reach + 1
+            return count * k * (self.multiply * k + self.wave) + self.product_call / images
+        p, side = route.points, route.size + route.points
+        return count * p * (self.tap * p + self.weight) + self.grid * side**2 + self.splat_call / images
 
 
 COSTS = {
@@ -94,7 +94,7 @@ def fastest(width: Float[Tensor, "v g"], disk: FourierDisk, *, images: int) -> l
         return []
     width = width.detach().abs().nan_to_num()
     least, most = width.amin(0), width.amax(0)
-    case = _Case(disk, images, width.device.type, TOLERANCE[width.dtype])
+    case = _Case(disk, images, width.device.type, ERROR[width.dtype])
     lower, upper = torch.stack([least.min(), most.max()]).tolist()
     cost, whole = case.share(width.shape[1], lower, upper)
     if cost * images < WORTH_CUTTING or upper < sqrt(2) * lower:
@@ -124,7 +124,7 @@ class _Case:
     disk: FourierDisk
     images: int
     device: str
-    tolerance: float
+    error: float
 
     @property
     def radius(self) -> float:
@@ -140,17 +140,18 @@ class _Case:
         """Nanoseconds an image of ``count`` Gaussians as one share, widths from ``lower`` to ``upper``."""
         lower = 2 ** (floor(STEPS * log2(lower)) / STEPS) if lower > self.sharpest else 0.0
         upper = 2 ** (ceil(STEPS * log2(upper)) / STEPS) if upper > self.sharpest else self.sharpest
-        fades = sqrt(-log(self.tolerance) / 2) / (pi * lower) if lower else inf
+        tolerance = tolerance_for(self.error, upper, radius=self.radius)
+        fades = sqrt(-log(tolerance) / 2) / (pi * lower) if lower else inf
         radius = max(min(self.radius, fades), 1.0)
         kind = "cpu_compiled" if self.device == "cpu" and has_compiler() else self.device
-        cost, route = _cheapest_route(
+        cost, route = cheapest_route(
             1 << (count - 1).bit_length(),
             lower,
             upper,
             radius=radius,
             images=self.images,
             costs=COSTS.get(kind, COSTS["cpu"]),
-            tolerance=self.tolerance,
+            error=self.error,
         )
         return cost, Share(None, len(self.disk.limit(radius=radius)), route)
 
@@ -175,17 +176,30 @@ def _cheapest_cuts(case: _Case, numbers: list[list[float]]) -> list[int]:
 
 
 @lru_cache(maxsize=1024)
-def _cheapest_route(
-    count: int, lower: float, upper: float, *, radius: float, images: int, costs: Costs, tolerance: float
+def cheapest_route(
+    count: int, lower: float, upper: float, *, radius: float, images: int, costs: Costs, error: float
 ) -> tuple[float, ProductRoute | SplatRoute]:
-    reach = int(radius + 1e-6)
-    found: list[tuple[float, ProductRoute | SplatRoute]] = [
-        (costs.product(count, reach + 1) + costs.product_call / images, ProductRoute(reach))
-    ]
+    """Cost and route, up to ``radius`` in Fourier pixels, for widths from ``lower`` to ``upper`` in turns."""
+    routes: list[ProductRoute | SplatRoute] = [ProductRoute(int(radius + 1e-6))]
+    routes += fitting_splats(lower, upper, radius=radius, error=error)
+    cost, _, route = min((costs.of(route, count, images), i, route) for i, route in enumerate(routes))
+    return cost, route
+
+
+def fitting_splats(lower: float, upper: float, *, radius: float, error: float) -> list[SplatRoute]:
+    """Splats on grids of from little more than 2 points to 8 points a period at ``radius``."""
     sizes = {2 * next_fast_len(ceil(radius * (1.05 + i / 20)), real=True) for i in range(60)}
-    for size in sorted(sizes):
-        splat = SplatRoute.fitting(size, radius=radius, least=lower**2, most=upper**2, tolerance=tolerance)
-        if splat is not None:
-            cost = costs.splat(count, splat.points, size + splat.points) + costs.splat_call / images
-            found.append((cost, splat))
-    return min(found, key=lambda each: each[0])
+    tolerance = tolerance_for(error, upper, radius=radius)
+    found = (
+        SplatRoute.fitting(size, radius=radius, least=lower**2, most=upper**2, tolerance=tolerance)
+        for size in sorted(sizes)
+    )
+    return [splat for splat in found if splat is not None]
+
+
+def tolerance_for(error: float, width: float, *, radius: float) -> float:
+    """Error relative to a Gaussian's amplitude, from that relative to its slice's standard deviation.
+
+    A slice exp(-2 pi^2 width^2 k^2) on a disk has a standard deviation of about 1 / (2 pi width radius).
+    """
+    return error / max(1.0, 2 * pi * width * radius)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil, exp, log, pi, sqrt
+from math import ceil, log, pi, sqrt
 
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from trimorph.core.gaussian_cloud import PlaneCloud
+from trimorph.core.gaussian_cloud import FAINTEST, PlaneCloud
 from trimorph.core.gaussian_taps import LANES, collect, spread
 
 CPU_BLOCK, CUDA_BLOCK = 2**18, 2**26
 """Numbers in one array of weights that are worked on at a time."""
+
+GROWTH = 30
+"""How much the transform of a grid may be multiplied by, as the rounding of its values is multiplied too."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,10 @@ class SplatRoute:
         if drawn is None:
             return None
         widening = drawn - least
-        growth = exp(2 * pi**2 * max(widening, 0) * radius**2)
-        reach = sqrt(2 * log(growth / tolerance)) * sqrt(most + widening) * size
+        growth = 2 * pi**2 * max(widening, 0) * radius**2
+        reach = sqrt(2 * (growth - log(tolerance))) * sqrt(most + widening) * size
         points = LANES * ceil(2 * reach / LANES)
-        return cls(size, points, widening) if points <= size else None
+        return cls(size, points, widening) if points <= size and growth < log(GROWTH) else None
 
     def slices(self, cloud: PlaneCloud, index: Int[Tensor, "n 2"]) -> Complex[Tensor, "b n"]:
         """Sums over the Gaussians at the frequencies ``index`` (kx, ky)."""
@@ -144,8 +147,9 @@ class _Drawn:
         corner = torch.ceil(point.nan_to_num() - route.points / 2)
         offset = corner + (route.points - 1) / 2 - point
         exponent = -0.5 / variance
+        steps = _steps(route.points, point)
         x, y = (
-            (_steps(route.points, point) + offset[..., i, None]).square_().mul_(exponent[..., None]).exp_()
+            (steps + offset[..., i, None]).square_().mul_(exponent[..., None]).clamp_(min=FAINTEST).exp_()
             for i in range(2)
         )
         column, line = (corner.long() % route.size).unbind(-1)

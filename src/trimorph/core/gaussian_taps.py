@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
+from typing import no_type_check
 
 import numpy as np
 import torch
@@ -89,7 +90,9 @@ def _on_threads(kernel: Callable[..., None], side: int, *tensors: Tensor) -> Non
     """Run a kernel on the images, shared out between as many threads as torch has."""
     arrays = [tensor.numpy() for tensor in tensors]
     points = arrays[-1].shape[-1]
-    cuts = np.linspace(0, len(arrays[0]), min(torch.get_num_threads(), len(arrays[0])) + 1).astype(int)
+    cuts = (
+        np.linspace(0, len(arrays[0]), min(torch.get_num_threads(), len(arrays[0])) + 1).astype(int).tolist()
+    )
 
     def run(start: int, stop: int) -> None:
         kernel(side, points, *(array[start:stop].reshape(-1) for array in arrays))
@@ -105,6 +108,7 @@ def _on_threads(kernel: Callable[..., None], side: int, *tensors: Tensor) -> Non
 # array's end keeps the compiler from taking points together; so do loops over the four points.
 
 
+@no_type_check  # compiled as it stands
 def _spread(
     side: int,
     points: int,
@@ -130,6 +134,7 @@ def _spread(
                 place += U(side)
 
 
+@no_type_check
 def _collect(
     side: int,
     points: int,

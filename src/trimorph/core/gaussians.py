@@ -43,11 +43,12 @@ class Gaussians(AbstractVolume):
         """
         position, amplitude, width = map(_precise, (self.position, self.amplitude, self.width))
         side = disk.box * disk.pixel_size
-        with torch.autocast(position.device.type, enabled=False):
-            axes = rotation[:, :2].to(position) / side
-            plane = torch.einsum("bij,bgj->bgi", axes, position.expand(len(axes), -1, -1))
-            cloud = PlaneCloud(plane, amplitude / disk.pixel_size**3, (width / side) ** 2)
-            return slices(cloud, disk.index, fastest(width / side, disk, images=len(axes)))
+        axes = (rotation[:, :2].to(position) / side)[..., None]
+        x, y, z = position.unbind(-1)
+        # not a matrix product, which autocast would round
+        plane = torch.stack([row[:, 0] * x + row[:, 1] * y + row[:, 2] * z for row in axes.unbind(1)], dim=-1)
+        cloud = PlaneCloud(plane, amplitude / disk.pixel_size**3, (width / side) ** 2)
+        return slices(cloud, disk.index, fastest(width / side, disk, images=len(axes)))
 
     def voxels(self, box: int, pixel_size: float) -> Float[Tensor, "v box box box"]:
         """Densities at the voxels' centres."""
