@@ -49,3 +49,18 @@ def test_classes_have_a_ceiling_of_their_own(tmp_path: Path) -> None:
     assert found.ceiling is None
     assert found.accuracy_ceiling is not None
     assert 0.5 < found.accuracy_ceiling < 1.0
+
+
+def test_angles_round_a_circle_have_no_ends(tmp_path: Path) -> None:
+    made = simulate("cyclic", tmp_path / "c", count=180, box=16, pixel_size=13.0, snr=1.0, voxels=True)
+    assert made.states is not None
+    maps = sorted(made.states.glob("*.mrc"))
+    angle = made.truth.coordinate
+
+    def volume(latent: np.ndarray) -> np.ndarray:
+        return read_map(maps[round(float(np.arctan2(latent[1], latent[0])) / np.deg2rad(10)) % 36]).values
+
+    found = score(np.stack([np.cos(angle), np.sin(angle)], axis=1), volume, made.truth, made.states)
+    assert found.correlation == pytest.approx(1.0)
+    assert found.neighbour_correlation > 0.95
+    assert found.fsc == pytest.approx(1.0, abs=1e-5)
