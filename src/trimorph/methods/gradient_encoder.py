@@ -1,6 +1,6 @@
-"""GradientEncoder: how an image would have the mean map's parts move and grow, mapped to its latent.
+"""GradientEncoder: how an image would move and grow the parts of the mean map, mapped to its latent.
 
-Letters: b images, n pixels of the disk, c box of the grid, g Gaussians, k anchors, s rings of the disk.
+Letters: b images, c box of the grid, g Gaussians, k anchors, s rings of the disk, t directions.
 """
 
 from __future__ import annotations
@@ -16,40 +16,42 @@ from trimorph.core.batch import Batch
 from trimorph.core.disk import FourierDisk
 from trimorph.core.errors import InputError
 from trimorph.core.gaussians import Gaussians
-from trimorph.core.gridding import Gridding
 from trimorph.core.imaging import render_batch
 from trimorph.core.losses import whitened_likelihood
 from trimorph.core.noise import NoiseModel
 from trimorph.core.voxel_grid import VoxelGrid, resample
 from trimorph.methods.base import Problem
+from trimorph.methods.cloud_decoder import farthest_points
 from trimorph.methods.mode_frame import coarsest_grid
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.posterior import Posterior
 
 FINENESS = 8.0
-"""The particle's diameter over the resolution limit, by default."""
+"""The particle's diameter over the finest resolution that is seen, by default."""
 
 ANCHORS = 64
-"""Parts of the map that move and grow on their own."""
+"""Parts of the map that move and grow apart from one another."""
+
+FEATURES = 4 * ANCHORS
+"""Move along x, y, z and growth of each anchor."""
 
 FAINTEST = 0.1
-"""Density of the map, relative to where it is dense, from which it has Gaussians."""
+"""Density from which there are Gaussians, relative to where the map is dense."""
 
 DIRECTIONS = 100
-"""Directions over which the information is averaged."""
+"""Directions over which information is averaged."""
 
 
 class GradientEncoder(nn.Module):
-    """The gradient of an image's likelihood with respect to Gaussians that stand for the mean map.
+    """The gradient of the likelihood with respect to Gaussians that stand for the mean map, then a network.
 
-    The Gaussians stand on a grid; their moves and growths are those of K anchors spread over the map, so the
-    gradient has four numbers an anchor: three of its move, in the object's frame, and one of its growth. It
-    is taken at the mean map, with the image's own pose and CTF, and is in units of its standard deviation
-    under noise, averaged over views; it has no component along the view. The network sees it beside the
-    view. Poses that are refined change the input, without a gradient.
+    The Gaussians stand on a grid, and move and grow as K anchors among them do. The gradient is taken at the
+    mean map, at the image's pose and CTF, in the object's frame: it undoes the pose, has nothing along the
+    view, and takes no modes to be found first. It is in units of its standard deviation under noise alone.
+    Poses that are refined change the input, without a gradient.
 
-    Source: Chen & Ludtke, Nature Methods 18 (2021) 930, whose score is a ring correlation without CTF, and
-    whose network sees the gradient of every Gaussian; likelihood, units and anchors are ours.
+    Source: Chen & Ludtke, Nature Methods 18 (2021) 930, where the score is a ring correlation without CTF,
+    and the network sees five numbers of every Gaussian; likelihood, anchors and units are ours.
     """
 
     def __init__(
@@ -62,122 +64,140 @@ class GradientEncoder(nn.Module):
         resolution: float | None = None,
     ) -> None:
         super().__init__()
-        if problem.mean is None or not bool(problem.mean.isfinite().all()) or not bool(problem.mean.any()):
+        if problem.mean is None:
             raise InputError(
-                "GradientEncoder: found a problem without a mean map, or one that is zero everywhere or not "
-                "finite; wanted a density. Look at poses, CTF and images: trimorph reconstruct shows the map."
+                "GradientEncoder: found a problem without a mean map; wanted one, as its Gaussians stand for "
+                "it. Choose another encoder, or add to the problem what Method.wants names."
             )
         whole = FourierDisk(problem.box, problem.pixel_size)
         self.disk = whole.limit(resolution=resolution or 2 * problem.radius / FINENESS)
         box, self.pixel_size = coarsest_grid(self.disk)
-        maps = [problem.mean] if problem.mask is None else [problem.mean, problem.mean * problem.mask]
-        coarse = resample(torch.stack(maps), whole.pixel_size, box=box, pixel_size=self.pixel_size)
-        self.register_buffer("mean", coarse[:1].clone())
-        self.register_buffer("varied", coarse[-1].clone())
+        dense = problem.mean if problem.mask is None else problem.mean * problem.mask
+        maps = torch.stack([problem.mean, dense])
+        coarse = resample(maps, whole.pixel_size, box=box, pixel_size=self.pixel_size)
+        self.register_buffer("mean", coarse[0].clone())
+        self.register_buffer("dense", coarse[1].clone())
         self.register_buffer("noise_power", problem.noise.power / problem.window_share)
         self.mean: Tensor
-        self.varied: Tensor
+        self.dense: Tensor
         self.noise_power: Tensor
-        self._neutral: _Neutral | None = None
-        self.network = ResidualMLP(4 * ANCHORS + 6, 2 * latent_dim, width=width, layers=layers)
+        self._neutral = _Neutral.of(self.mean, self.dense, self.pixel_size, self.disk)
+        self._made_of = self._maps
+        self.network = ResidualMLP(FEATURES, 2 * latent_dim, width=width, layers=layers)
 
     def forward(self, batch: Batch, noise: NoiseModel) -> Posterior:
         """Posterior with independent components."""
-        mean, log_variance = self.network(self.features(batch)[None])[0].float().chunk(2, dim=-1)
+        features = self.features(batch) / FEATURES**0.5
+        mean, log_variance = self.network(features[None])[0].float().chunk(2, dim=-1)
         return Posterior.diagonal(mean, log_variance)
 
+    @torch.no_grad()
     def features(self, batch: Batch) -> Float[Tensor, "b f"]:
-        """Gradient of each anchor's move (x, y, z) and growth, and the view: z z^T of its direction z."""
-        gradient = self.gradient(batch) / self.information(batch).sqrt()
-        along = batch.rotation[:, 2]
-        row, column = torch.tril_indices(3, 3)
-        view = (along[:, :, None] * along[:, None, :])[:, row, column]
-        return torch.cat([gradient.flatten(1), 3 * view], dim=1)
+        """The gradient in units of its standard deviation under noise, at the image's CTF over all views.
+
+        An image of the mean map and noise has features of mean 0 and, over many views, of variance 1.
+        """
+        scale = self.information(batch).clamp_min(1e-20).sqrt()
+        return (self.gradient(batch) / scale).flatten(1)
 
     def gradient(self, batch: Batch) -> Float[Tensor, "b k 4"]:
-        """Derivatives of the log-likelihood to the anchors' moves, per Å, and relative growths."""
+        """Derivatives of the log-likelihood by each anchor's move (1/Å) and relative growth."""
         batch = batch.limit(batch.disk.first(len(self.disk)))
-        with torch.enable_grad(), torch.autocast(batch.disk.device.type, enabled=False):
-            change = torch.zeros(len(batch), ANCHORS, 4, device=batch.disk.device, requires_grad=True)
-            predicted = render_batch(self.neutral.cloud(change), batch)
-            predicted = predicted + (render_batch(self.neutral.mean, batch) - predicted).detach()
+        device, neutral = batch.disk.device, self.neutral
+        with torch.enable_grad(), torch.autocast(device.type, enabled=False):
+            change = torch.zeros(len(batch), ANCHORS, 4, device=device, requires_grad=True)
+            cloud = render_batch(neutral.changed(change), batch)
+            # the derivatives are the Gaussians', but what is left to explain is the map's own
+            predicted = render_batch(neutral.mean, batch) + (cloud - cloud.detach())
             power = NoiseModel(self.noise_power).at(batch.disk, batch.group)
             loss = whitened_likelihood(predicted, batch.image, power=power, disk=batch.disk).sum()
             return -torch.autograd.grad(loss, change)[0]
 
     def information(self, batch: Batch) -> Float[Tensor, "b k 4"]:
-        """Variance of the gradient under noise at the image's CTF, averaged over views."""
+        """Variance of the gradient under noise, at the image's CTF and averaged over views."""
         disk = batch.disk.first(len(self.disk))
         power = NoiseModel(self.noise_power).at(disk, batch.group)
         seen = batch.ctf(disk) ** 2 * disk.weight / power
-        rings = seen.new_zeros(len(batch), int(self.disk.shell[-1]) + 1).index_add_(1, disk.shell, seen)
-        return torch.einsum("bs,ksf->bkf", rings, self.neutral.ring_power).clamp_min(1e-20)
+        rings = seen.new_zeros(len(batch), int(disk.shell[-1]) + 1).index_add_(1, disk.shell, seen)
+        return torch.einsum("bs,skf->bkf", rings, self.neutral.ring_power[: rings.shape[1]])
 
     @property
     def neutral(self) -> _Neutral:
-        """The Gaussians and what goes with them, made anew where the map is another."""
-        version = (self.mean._version, self.mean.device)
-        if self._neutral is None or self._neutral.version != version:
-            self._neutral = _neutral(self.mean, self.varied, self.pixel_size, self.disk)
-            self._neutral.version = version
+        """The Gaussians and what goes with them, made anew where the maps are others."""
+        if self._made_of != self._maps:
+            self._neutral = _Neutral.of(self.mean, self.dense, self.pixel_size, self.disk)
+            self._made_of = self._maps
         return self._neutral
 
+    @property
+    def _maps(self) -> tuple[int, int, torch.device]:
+        return self.mean._version, self.dense._version, self.mean.device
 
-@dataclass
+
+@dataclass(frozen=True, eq=False)
 class _Neutral:
+    """Gaussians for a map, each anchor's share in them, and the ring power of what an anchor changes."""
+
     gaussians: Gaussians
     share: Float[Tensor, "k g"]
     mean: VoxelGrid
-    ring_power: Float[Tensor, "k s 4"]
-    version: object = None
+    ring_power: Float[Tensor, "s k 4"]
 
-    def cloud(self, change: Float[Tensor, "b k 4"]) -> Gaussians:
-        moved = torch.einsum("kg,bkf->bgf", self.share, change)
+    @classmethod
+    def of(cls, mean: Tensor, dense: Tensor, pixel_size: float, disk: FourierDisk) -> _Neutral:
+        """A Gaussian on every voxel where the map is dense enough, half a voxel wide.
+
+        Errors: InputError where there is none.
+        """
+        positive = dense.nan_to_num().clamp_min(0)
+        typical = (positive.pow(4).sum() / positive.square().sum().clamp_min(1e-30)).sqrt()
+        place = torch.nonzero(positive > FAINTEST * typical)
+        if len(place) == 0:
+            raise InputError(
+                "GradientEncoder: found a mean map without positive density where it may vary; wanted some. "
+                "Look at poses, CTF and images (trimorph reconstruct shows the map), and at the mask."
+            )
+        position = (place.flip(1) - len(dense) // 2) * pixel_size
+        amplitude = dense[place.unbind(1)] * pixel_size**3
+        width = torch.full_like(amplitude, 0.5 * pixel_size)
+        gaussians = Gaussians(position[None], amplitude[None], width[None])
+        share = _shares(position, least=pixel_size)
+        grid = VoxelGrid(mean[None], pixel_size)
+        return cls(gaussians, share, grid, _ring_power(gaussians, share, disk))
+
+    def changed(self, change: Float[Tensor, "b k 4"]) -> Gaussians:
+        """The Gaussians where the anchors have moved (Å) and grown (relative to what they were)."""
+        change = torch.einsum("kg,bkf->bgf", self.share, change)
         neutral = self.gaussians
         return Gaussians(
-            neutral.position + moved[..., :3],
-            neutral.amplitude * (1 + moved[..., 3]),
+            neutral.position + change[..., :3],
+            neutral.amplitude * (1 + change[..., 3]),
             neutral.width.expand(len(change), -1),
         )
 
 
-def _neutral(mean: Tensor, varied: Tensor, pixel_size: float, disk: FourierDisk) -> _Neutral:
-    box = varied.shape[-1]
-    dense = (varied.clamp_min(0).pow(4).sum() / varied.clamp_min(0).square().sum().clamp_min(1e-30)).sqrt()
-    place = torch.nonzero(varied > FAINTEST * dense)
-    position = (place.flip(1) - box // 2) * pixel_size
-    amplitude = varied[varied > FAINTEST * dense] * pixel_size**3
-    gaussians = Gaussians(position[None], amplitude[None], torch.full_like(amplitude, 0.5 * pixel_size)[None])
-    anchors = position[_farthest(position, ANCHORS)]
-    distance = torch.cdist(anchors, anchors)
-    distance.fill_diagonal_(torch.inf)
-    reach = distance.amin(1).mean()
-    share = torch.softmax(-0.5 * (torch.cdist(anchors, position) / (0.7 * reach)) ** 2, dim=0)
-    grid = VoxelGrid(mean, pixel_size, Gridding(3))
-    return _Neutral(gaussians, share, grid, _ring_power(gaussians, share, disk))
+def _shares(position: Float[Tensor, "g 3"], *, least: float) -> Float[Tensor, "k g"]:
+    """Normal in the distance to the anchor, in units of that between anchors, and 1 in sum over anchors."""
+    anchors = farthest_points(position, min(ANCHORS, len(position)))
+    apart = torch.cdist(anchors, anchors).fill_diagonal_(torch.inf)
+    reach = float(apart.amin(1).clamp(least, least * ANCHORS).mean())
+    share = torch.softmax(-((torch.cdist(anchors, position) / reach) ** 2), dim=0)
+    return nn.functional.pad(share, (0, 0, 0, ANCHORS - len(share)))
 
 
-def _farthest(position: Tensor, count: int) -> Tensor:
-    chosen = [int((position - position.mean(0)).norm(dim=-1).argmin())]
-    distance = (position - position[chosen[0]]).norm(dim=-1)
-    for _ in range(count - 1):
-        chosen.append(int(distance.argmax()))
-        distance = torch.minimum(distance, (position - position[chosen[-1]]).norm(dim=-1))
-    return torch.tensor(chosen)
-
-
-def _ring_power(gaussians: Gaussians, share: Tensor, disk: FourierDisk) -> Tensor:
-    """Mean squares over directions of the derivatives' transforms on each ring."""
-    step = torch.arange(DIRECTIONS, dtype=torch.float32) + 0.5
-    z = 1 - step / DIRECTIONS
-    angle = pi * (1 + 5**0.5) * step
-    direction = torch.stack([(1 - z**2).sqrt() * angle.cos(), (1 - z**2).sqrt() * angle.sin(), z], 1)
-    rings = int(disk.shell[-1]) + 1
-    radius = disk.ring_mean(disk.radius.float()) / (disk.box * disk.pixel_size)
-    k = (radius[:, None, None] * direction).flatten(0, 1).to(share)
+def _ring_power(
+    gaussians: Gaussians, share: Float[Tensor, "k g"], disk: FourierDisk
+) -> Float[Tensor, "s k 4"]:
+    """Mean square over all directions of the derivatives' transforms, which is that over all their slices."""
+    step = torch.arange(DIRECTIONS, dtype=torch.float64) + 0.5
+    z, angle = 1 - step / DIRECTIONS, pi * (1 + 5**0.5) * step
+    across = (1 - z**2).sqrt()
+    direction = torch.stack([across * angle.cos(), across * angle.sin(), z], 1).to(share)
+    radius = disk.ring_mean(disk.radius).to(share) / (disk.box * disk.pixel_size)
+    k = (radius[:, None, None] * direction).flatten(0, 1)
     phase = 2 * pi * k @ gaussians.position[0].T
-    envelope = torch.exp(-2 * (pi * gaussians.width[0]) ** 2 * k.square().sum(-1, keepdim=True))
-    wave = gaussians.amplitude[0] * envelope / disk.pixel_size**3
+    strength = gaussians.amplitude * torch.exp(-2 * (pi * gaussians.width) ** 2 * (k**2).sum(1)[:, None])
+    wave = strength / disk.pixel_size**3
     power = ((wave * phase.cos()) @ share.T) ** 2 + ((wave * phase.sin()) @ share.T) ** 2
-    factor = torch.cat([(2 * pi * k) ** 2, torch.ones_like(k[:, :1])], 1)
-    return (power[:, :, None] * factor[:, None]).view(rings, DIRECTIONS, -1, 4).mean(1).movedim(0, 1)
+    order = torch.cat([(2 * pi * k) ** 2, torch.ones_like(k[:, :1])], 1)
+    return (power[:, :, None] * order[:, None]).unflatten(0, (len(radius), DIRECTIONS)).mean(1)
