@@ -30,7 +30,7 @@ class Listener(Silent):
 def test_resolution_is_said_and_curve_is_kept(tmp_path, curve, said):
     curves = ShellCorrelation(8, 4.0, np.array(curve, dtype=np.float32))
     listener = Listener()
-    report_mean(MeanMap(EMPTY, EMPTY, curves), tmp_path, listener)
+    report_mean(MeanMap(EMPTY, curves), tmp_path, listener)
     assert len(listener.lines) == 1
     assert said in listener.lines[0]
     found = read_mean_fsc(tmp_path)

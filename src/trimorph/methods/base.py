@@ -39,8 +39,9 @@ class Problem:
     ``pixel_size`` in Å, ``particles`` the number of images in use, ``radius`` of the particle in Å. ``noise``
     is the power in the images; before their window it was that over ``window_share``. Only where
     :meth:`Method.wants` says so: ``mean``, the back-projected map of all particles; ``mask``, 1 where
-    the density may vary; ``half``, each particle's half set (0 or 1); ``modes``, those of the linear model,
-    each as long as its latent's standard deviation, on the coarsest grid for ``modes_resolution`` in Å.
+    the density may vary, if the user says where; ``half``, each particle's half set (0 or 1); ``modes``,
+    those of the linear model, each as long as its latent's standard deviation, on the coarsest grid for
+    ``modes_resolution`` in Å.
     """
 
     box: int

@@ -28,6 +28,11 @@ class HeldOut:
     deviation: Float[Tensor, "s k"]
 
 
+def best_total(gain: Float[Tensor, " k"]) -> float:
+    """What the best number of leading modes, at least one, gains together."""
+    return float(gain.cumsum(0).max())
+
+
 def held_out(
     frame: ModeFrame,
     sets: Float[Tensor, "s k c c c"],

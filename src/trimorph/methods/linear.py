@@ -2,8 +2,9 @@
 
 V(z) = mean + sum_k z_k V_k with z ~ N(0, diag variance). An image is a slice of V(z) times the CTF, with
 Gaussian noise of known power: so z given an image is Gaussian too, in closed form, and the modes maximise the
-likelihood with z integrated out. The half sets are fitted apart first: what they agree on is the prior of the
-final modes, and what the modes of one say of the images of the other tells how many modes are real.
+likelihood with z integrated out. The half sets are fitted apart first: what they agree on says where the
+density varies and is the prior of the final modes, and what the modes of one say of the images of the other
+tells how many modes are real.
 
 Source: probabilistic principal component analysis (Tipping & Bishop, J. R. Stat. Soc. B 61 (1999) 611) of
 densities seen through projections; as variability analysis, Punjani & Fleet, J. Struct. Biol. 213 (2021)
@@ -18,7 +19,7 @@ from math import ceil
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
@@ -26,17 +27,23 @@ from trimorph.core.checks import check_range
 from trimorph.core.noise import NoiseModel
 from trimorph.core.voxel_grid import VoxelGrid, resample
 from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
-from trimorph.methods.held_out import HeldOut, held_out, second_moment
-from trimorph.methods.mode_agreement import align, principal, principal_cosines, shared_power, shells
+from trimorph.methods.held_out import HeldOut, best_total, held_out, second_moment
+from trimorph.methods.mode_agreement import align, principal, shared_power, shells
 from trimorph.methods.mode_frame import ModeFrame, coarsest_grid
-from trimorph.methods.mode_problem import ingredients, mode_count, mode_limits, mode_mask, mode_unit
+from trimorph.methods.mode_problem import (
+    ingredients,
+    mode_count,
+    mode_limits,
+    mode_mask,
+    mode_unit,
+    random_modes,
+)
+from trimorph.methods.mode_verdict import AGREEMENT, agreement, real_modes, useful_modes, verdict
 from trimorph.methods.posterior import Posterior
+from trimorph.methods.variance_mask import shared_variance, variance_masks
 
 IMAGES_SHOWN = 20_000
 """Images, counted every time they are seen, that a first fit of the half sets takes by default."""
-
-SIGNIFICANT = 3.0
-"""Standard errors by which a mode must raise the held-out likelihood to be called real."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,8 @@ class Linear(Method):
 
     What :meth:`review` finds is kept in buffers: ``gain`` and ``gain_error`` (k,), the held-out
     log-likelihood an image that each mode adds and its standard error; ``cosine`` (k,), of the principal
-    angles between the half sets' modes; ``kept`` and ``real``, numbers of modes.
+    angles between the half sets' modes, and ``level``, what it has to exceed; ``kept`` and ``real``, numbers
+    of modes; ``mask`` (c, c, c), where the density may vary: as the problem says, or found.
     """
 
     Settings: ClassVar[type[LinearSettings]] = LinearSettings
@@ -79,6 +87,7 @@ class Linear(Method):
         super().__init__(problem)
         mean, mask, half = ingredients(problem)
         self.settings, self.particles = settings, problem.particles
+        self.mask_is_given = problem.mask is not None
         self.epochs = settings.epochs or ceil(IMAGES_SHOWN / problem.particles)
         self.limits = mode_limits(settings.resolution, problem)
         self.frame = ModeFrame(
@@ -95,13 +104,14 @@ class Linear(Method):
         self.register_buffer("mask", mask)
         self.register_buffer("half_set", half, persistent=False)
         coarse = self.disk.limit(resolution=self.limits[0]).radius[-1]
-        self.halves = nn.Parameter(0.1 * _smooth(torch.randn(2, count, box, box, box), radius=float(coarse)))
+        self.halves = nn.Parameter(0.1 * random_modes(2, count, box=box, radius=float(coarse)))
         self.modes = nn.Parameter(torch.zeros(count, box, box, box))
         self.register_buffer("prior", torch.ones(count, int(shells(box).max()) + 1))
         for name, number in {"tried": 0, "best": 0, "settled": 0, "kept": count, "real": 0}.items():
             self.register_buffer(name, torch.tensor(number))
         for name in ("gain", "gain_error", "cosine"):
             self.register_buffer(name, torch.zeros(count))
+        self.register_buffer("level", torch.tensor(AGREEMENT))
         self.unit: Tensor
         self.mean: Tensor
         self.mask: Tensor
@@ -110,6 +120,7 @@ class Linear(Method):
         self.gain: Tensor
         self.gain_error: Tensor
         self.cosine: Tensor
+        self.level: Tensor
         self.tried: Tensor
         self.best: Tensor
         self.settled: Tensor
@@ -118,7 +129,7 @@ class Linear(Method):
 
     @classmethod
     def wants(cls, settings: LinearSettings) -> frozenset[Ingredient]:
-        """Mean, mask and half sets."""
+        """Mean, half sets, and a mask where the user gives one."""
         return frozenset({"mean", "mask", "half"})
 
     @property
@@ -205,40 +216,63 @@ class Linear(Method):
             if "modes" in stage.learning_rate:
                 self._order(survey)
                 return [self.verdict]
-            sets = torch.stack(align(*self._masked(self.halves).flatten(2))).unflatten(2, self.mask.shape)
-            found = held_out(self.frame, sets, 1 - self.half_set, resolution=limit, survey=survey)
-            better = not self.tried or _most(found.gain) > 1.01 * _most(self.gain)
+            sets, found = self._judged(limit, survey)
+            if not self.mask_is_given and not self.tried:
+                sets, found = self._narrowed(sets, found, limit=limit, survey=survey)
+            most = best_total(found.gain)
+            better = not self.tried or most > 1.01 * max(best_total(self.gain), 0.0)
             if better:
                 self._adopt(sets, found)
             self.tried += 1
             self.settled.fill_(int(not better or int(self.tried) == len(self.limits)))
-        said = f"{stage.name}: the modes raise the held-out likelihood by {_most(found.gain):.3f} an image"
+        said = f"{stage.name}: modes in {100 * float(self.mask.mean()):.1f} % of the box raise the held-out "
+        said += f"likelihood by {max(most, 0.0):.3f} an image"
         return [said if better else f"{said}, hardly more than at the coarser limit, which is taken"]
 
     @property
     def verdict(self) -> str:
         """One line: how many modes are real, and how well the half sets agree on them."""
-        kept, real = int(self.kept), int(self.real)
-        found = "1 mode is" if real == 1 else f"{real or 'no'} modes are"
-        cosines = ", ".join(f"{value:.2f}" for value in self.cosine[:kept].tolist())
-        return (
-            f"{found} real of {kept} kept: real is what raises the likelihood of held-out images by more "
-            f"than {SIGNIFICANT:g} standard errors. Half sets agree to cosines of {cosines}"
-        )
+        kept = self.cosine[: int(self.kept)]
+        return verdict(real=int(self.real), cosine=kept, level=float(self.level))
+
+    @property
+    def real_modes(self) -> Bool[Tensor, " k"]:
+        """Which of the modes that were tried are real."""
+        return real_modes(self.gain, self.gain_error, cosine=self.cosine, level=self.level)
+
+    def _judged(self, limit: float, survey: Survey) -> tuple[Float[Tensor, "2 k c c c"], HeldOut]:
+        """The half sets' modes, matched, and what each says of the other's images."""
+        sets = torch.stack(align(*self._masked(self.halves).flatten(2))).unflatten(2, self.mask.shape)
+        return sets, held_out(self.frame, sets, 1 - self.half_set, resolution=limit, survey=survey)
+
+    def _narrowed(
+        self, sets: Float[Tensor, "2 k c c c"], found: HeldOut, *, limit: float, survey: Survey
+    ) -> tuple[Float[Tensor, "2 k c c c"], HeldOut]:
+        """Take the mask, of several around what varies in both half sets, that gives the most likelihood."""
+        first, second = sets * found.deviation[:, :, None, None, None]
+        reach = 0.25 * limit / self.frame.pixel_size
+        whole, tried = self.mask.clone(), [(self.mask.clone(), sets, found)]
+        for mask in variance_masks(shared_variance(first, second, width=reach), reach=reach):
+            self.mask.copy_(whole * mask)
+            tried.append((self.mask.clone(), *self._judged(limit, survey)))
+        mask, sets, found = max(tried, key=lambda one: best_total(one[2].gain))
+        self.mask.copy_(mask)
+        return sets, found
 
     def _adopt(self, sets: Float[Tensor, "2 k c c c"], found: HeldOut) -> None:
         """Take what the half sets gave as the start of the modes of all particles, and as their prior."""
-        total = found.gain.cumsum(0)
-        useful = int(total.argmax()) + 1 if bool(total.max() > 0) else 0
-        kept = max(useful, 1) if self.settings.modes == "auto" else len(total)
+        first, second = sets * found.deviation[:, :, None, None, None]
+        fewer = self.settings.modes == "auto"
+        tried = max(useful_modes(found.gain), 1) if fewer else len(found.gain)
+        agreed = agreement(first[:tried], second[:tried], mask=self.mask, fewer=fewer)
         self.best.copy_(self.tried)
-        self.kept.fill_(kept)
-        self.real.fill_(int((found.gain > SIGNIFICANT * found.error)[:useful].sum()))
+        self.kept.fill_(agreed.kept)
+        self.level.fill_(agreed.level)
+        self.cosine.zero_()
+        self.cosine[: agreed.kept] = agreed.cosine
         self.gain.copy_(found.gain)
         self.gain_error.copy_(found.error)
-        first, second = sets * found.deviation[:, :, None, None, None]
-        self.cosine.zero_()
-        self.cosine[:kept] = principal_cosines(first[:kept].flatten(1), second[:kept].flatten(1))
+        self.real.copy_(self.real_modes.sum())
         power = shared_power(first, second)
         self.prior.copy_(power.clamp_min(1e-4 * float(power.max().clamp_min(1e-12))))
         self.modes.copy_(self._stored(0.5 * (first + second)))
@@ -263,16 +297,3 @@ class Linear(Method):
     def _stored(self, density: Float[Tensor, "k c c c"]) -> Float[Tensor, "k c c c"]:
         """What :meth:`_masked` makes such a density of; densities are zero where the mask is."""
         return density / (self.unit * self.mask.clamp_min(1e-3))
-
-
-def _most(gain: Float[Tensor, " k"]) -> float:
-    """Gain of the best number of leading modes."""
-    return max(float(gain.cumsum(0).max()), 0.0)
-
-
-def _smooth(values: Float[Tensor, "s k c c c"], *, radius: float) -> Float[Tensor, "s k c c c"]:
-    """Values without their Fourier components beyond a radius, of standard deviation 1 again."""
-    axes = (-3, -2, -1)
-    kept = torch.fft.fftn(values, dim=axes) * (shells(values.shape[-1]) <= radius)
-    smooth = torch.fft.ifftn(kept, dim=axes).real
-    return smooth / smooth.std()

@@ -9,6 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+SEED = 8128
+"""Of the phases for :func:`chance_cosine`: none that modes are likely to have started from."""
+
 
 def align(
     first: Float[Tensor, "k p"], second: Float[Tensor, "k p"]
@@ -36,6 +39,25 @@ def principal_cosines(first: Float[Tensor, "k p"], second: Float[Tensor, "k p"])
     """
     bases = [torch.linalg.qr(modes.T).Q for modes in (first, second)]
     return torch.linalg.svdvals(bases[0].T @ bases[1]).clamp(max=1.0)
+
+
+def chance_cosine(
+    first: Float[Tensor, "k c c c"], second: Float[Tensor, "k c c c"], *, mask: Float[Tensor, "c c c"]
+) -> float:
+    """The best of the :func:`principal_cosines` that such modes have by chance: the highest of three draws.
+
+    The second set's Fourier phases are drawn anew, so that spectra and mask stay and all agreement goes. It
+    grows with the number of modes, and where the mask is small or the modes are coarse.
+    """
+    generator = torch.Generator().manual_seed(SEED)
+    axes = (1, 2, 3)
+    size = torch.fft.fftn(second, dim=axes).abs()
+    highest = 0.0
+    for _ in range(3):
+        noise = torch.fft.fftn(torch.randn(second.shape, generator=generator).to(second), dim=axes)
+        drawn = torch.fft.ifftn(size * torch.sgn(noise), dim=axes).real * mask
+        highest = max(highest, float(principal_cosines(first.flatten(1), drawn.flatten(1))[0]))
+    return highest
 
 
 def shared_power(first: Float[Tensor, "k c c c"], second: Float[Tensor, "k c c c"]) -> Float[Tensor, "k s"]:

@@ -11,6 +11,8 @@ from torch import Tensor
 from trimorph.core.errors import InputError
 from trimorph.core.voxel_grid import resample
 from trimorph.methods.base import Problem
+from trimorph.methods.mode_agreement import shells
+from trimorph.methods.variance_mask import particle_ball
 
 LIMITS = (6.0, 9.0, 13.0)
 """Resolution limits that are tried in turn by default: the particle's diameter over these."""
@@ -20,17 +22,19 @@ MOST_MODES = 10
 
 
 def ingredients(problem: Problem) -> tuple[Float[Tensor, "d d d"], Float[Tensor, "d d d"], Int[Tensor, " n"]]:
-    """Mean, mask and half sets.
+    """Mean, mask and half sets; the mask is a ball of the particle's radius where none is given.
 
-    Errors: InputError where one is missing, no density may vary, the mean map is empty, or all particles are
-    in one half set.
+    Errors: InputError where mean or half sets are missing, no density may vary, the mean map is empty, or all
+    particles are in one half set.
     """
     mean, mask, half = problem.mean, problem.mask, problem.half
-    if mean is None or mask is None or half is None:
+    if mean is None or half is None:
         raise InputError(
-            "Linear modes: found a problem without mean, mask or half sets; wanted all three. Make it with "
-            "what Linear.wants names."
+            "Linear modes: found a problem without mean or half sets; wanted both. Make it with what "
+            "Linear.wants names."
         )
+    if mask is None:
+        mask = particle_ball(problem.box, problem.pixel_size, radius=problem.radius)
     if not bool(mask.isfinite().all()) or float(mask.max()) < 0.1:
         raise InputError(
             f"Linear modes: found a mask whose highest value is {float(mask.max()):.3g}; wanted 1 where the "
@@ -109,6 +113,14 @@ def mode_unit(mean: Float[Tensor, "c c c"], mask: Float[Tensor, "c c c"]) -> Flo
     inside = (mean * mask).square().sum() / mask.square().sum()
     dense = mean.pow(4).sum() / mean.square().sum().clamp_min(1e-30)
     return torch.maximum(inside, 0.04 * dense).sqrt().clamp_min(1e-12)
+
+
+def random_modes(sets: int, count: int, *, box: int, radius: float) -> Float[Tensor, "s k c c c"]:
+    """Noise of standard deviation 1 without Fourier components beyond a radius, from torch's random state."""
+    axes = (-3, -2, -1)
+    kept = torch.fft.fftn(torch.randn(sets, count, box, box, box), dim=axes) * (shells(box) <= radius)
+    smooth = torch.fft.ifftn(kept, dim=axes).real
+    return smooth / smooth.std()
 
 
 def _sizes(half: Int[Tensor, " n"]) -> list[int]:

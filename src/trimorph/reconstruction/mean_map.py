@@ -20,10 +20,9 @@ FAINTEST = 0.2
 
 @dataclass(frozen=True, eq=False)
 class MeanMap:
-    """The map, the mask around what is bright (1 everywhere where nothing is), and its FSC."""
+    """The map, and the FSC of its half maps."""
 
     map: NDArray[np.float32]
-    mask: NDArray[np.float32]
     curves: ShellCorrelation
 
 
@@ -45,10 +44,10 @@ def mean_map(
     """
     result = reconstruct(images, half=two_halves(images.table), device=device, progress=progress)
     if result.mask is None:
-        return MeanMap(result.map, np.ones_like(result.map), result.curves)
+        return MeanMap(result.map, result.curves)
     level = FAINTEST * float(np.quantile(result.map, QUANTILE))
     mask = molecular_mask(result.map, pixel_size=images.pixel_size, threshold=level)
-    return MeanMap(result.map * mask + _faint(result, 1 - mask), mask, result.curves)
+    return MeanMap(result.map * mask + _faint(result, 1 - mask), result.curves)
 
 
 def _faint(result: Reconstruction, outside: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from trimorph.core.errors import InputError
 from trimorph.data.mrc import write_map
-from trimorph.methods.linear import SIGNIFICANT, Linear
+from trimorph.methods.linear import Linear
 from trimorph.run.modes_figure import draw_modes
 from trimorph.run.modes_tables import write_modes_csv, write_modes_json, write_modes_scripts
 from trimorph.run.new_folder import new_folder
@@ -70,15 +70,12 @@ def read_modes(run: Run) -> Modes:
     with torch.no_grad():
         variance = method.densities().double().square().sum((1, 2, 3)).numpy()
         power = float((method.frame.mean * method.mask).double().square().sum())
-    gain, error = (values.double().numpy() for values in (method.gain, method.gain_error))
-    total = gain.cumsum()
-    useful = (np.arange(len(gain)) <= total.argmax()) & (total.max() > 0)
     return Modes(
         variance=variance,
-        gain=gain,
-        gain_error=error,
+        gain=method.gain.double().numpy(),
+        gain_error=method.gain_error.double().numpy(),
         cosine=method.cosine.double().numpy(),
-        real=useful & (gain > SIGNIFICANT * error),
+        real=method.real_modes.numpy(),
         mean_power=power,
         resolution=float(method.stages[-1].resolution or 2 * method.disk.pixel_size),
         verdict=method.verdict,

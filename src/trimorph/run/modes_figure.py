@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from trimorph.methods.linear import SIGNIFICANT
+from trimorph.methods.mode_verdict import SIGNIFICANT
 from trimorph.reconstruction.figure import new_figure, save_figure
 from trimorph.run.panels import BLUE, GREY, frame, scale_bar, sentences, show_change, show_density
 

@@ -180,7 +180,7 @@ def _measured(
         mean = mean_map(stack, device=processes.device)
         report_mean(mean, run.path, log)
         concerns = place_concerns(mean.map, pixel_size=stack.pixel_size, radius=stack.radius)
-        found = {"mean": torch.as_tensor(mean.map), "mask": torch.as_tensor(mean.mask)}
+        found = {"mean": torch.as_tensor(mean.map)}
     if stack.table.rotation is not None:
         concerns += view_concerns(stack.table.rotation)
     for line in concerns:
