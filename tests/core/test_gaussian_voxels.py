@@ -7,7 +7,8 @@ import resource
 import pytest
 import torch
 
-from trimorph.core.gaussian_voxels import gaussian_voxels
+from trimorph.core.disk import FourierDisk
+from trimorph.core.gaussian_voxels import band_limited_voxels, gaussian_voxels
 
 
 @pytest.mark.parametrize("box", [15, 24])
@@ -35,3 +36,18 @@ def test_many_gaussians_take_little_more_memory_than_the_map() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     gaussian_voxels(position, torch.ones(14_000), torch.full((14_000,), 1.5), box=96, pixel_size=1.0)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+@pytest.mark.parametrize("box", [24, 25])
+@pytest.mark.parametrize("width", [0.2, 0.6, 1.9])
+def test_narrow_gaussians_have_their_transform_up_to_nyquist(box: int, width: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    position = 6 * torch.randn(9, 3, generator=generator)
+    amplitude, widths = torch.rand(9, generator=generator) + 0.5, torch.full((9,), width)
+    density = band_limited_voxels(position, amplitude, widths, box=box, pixel_size=2.0)
+    disk = FourierDisk(box, 2.0).limit(radius=box / 2 - 1)
+    found = disk.transform(density.sum(0)) * 8.0
+    phase = torch.exp(-2j * torch.pi * (disk.frequency @ position[:, :2].T))
+    fall = torch.exp(-2 * (torch.pi * disk.frequency.norm(dim=1, keepdim=True) * widths) ** 2)
+    expected = (phase * amplitude * fall).sum(1)
+    assert float((found - expected).norm() / expected.norm()) < 1e-3

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from math import log
+from typing import Any
 
 import pytest
 import torch
 
 from trimorph.core.gaussians import Gaussians
-from trimorph.core.rotations import random_rotations
+from trimorph.core.rotations import random_rotations, vector_to_matrix
 from trimorph.core.voxel_grid import values_at
-from trimorph.methods.cloud_decoder import CloudDecoder, farthest_points
+from trimorph.methods.cloud_decoder import STEP, CloudDecoder, farthest_points
 from trimorph.methods.cloud_priors import FREE_STRETCH, neighbour_pairs, spread, stretching
 from trimorph.methods.neutral_cloud import NeutralCloud
 
@@ -20,22 +21,45 @@ def points(count: int = 40) -> torch.Tensor:
 
 
 def test_anchors_share_a_gaussian_and_the_nearest_has_most() -> None:
-    decoder = CloudDecoder("anchors", 2, gaussians=40, anchors=6, width=8, layers=1, length=20.0)
+    decoder = CloudDecoder("anchors", 2, gaussians=40, anchors=6, width=8, layers=1, radius=20.0)
     decoder.settle(points())
     share = decoder.spread(points())
     torch.testing.assert_close(share.sum(1), torch.ones(40))
     assert torch.equal(share.argmax(1), torch.cdist(points(), decoder.anchors).argmin(1))
 
 
-def test_anchors_that_all_move_alike_move_every_gaussian_alike() -> None:
-    decoder = CloudDecoder("coordinates", 2, gaussians=40, anchors=6, width=8, layers=1, length=20.0)
+@pytest.mark.parametrize("kind", ["anchors", "coordinates", "every"])
+def test_latent_zero_changes_nothing(kind: Any) -> None:
+    decoder = CloudDecoder(kind, 2, gaussians=40, anchors=6, width=8, layers=1, radius=20.0)
     decoder.settle(points())
     with torch.no_grad():
-        decoder.network.first.weight.zero_()  # deaf to the place
-        decoder.network.last.weight.normal_()
-        change = decoder(torch.ones(1, 2), points())[0]
-    torch.testing.assert_close(change, change[:1].expand_as(change))
-    assert float(change.abs().max()) > 0
+        for parameter in decoder.parameters():
+            parameter.normal_()
+        still, moved = (decoder(z, points()) for z in (torch.zeros(1, 2), torch.ones(1, 2)))
+    for name in ("displacement", "amplitude", "log_width"):
+        assert float(getattr(still, name).abs().max()) == 0.0
+        assert float(getattr(moved, name).abs().max()) > 0.0
+
+
+def test_anchors_that_turn_about_one_axis_turn_all_gaussians_about_it() -> None:
+    """Each anchor is told its own slide; blending has to give one rigid motion."""
+    decoder = CloudDecoder("anchors", 1, gaussians=40, anchors=6, width=8, layers=1, radius=20.0)
+    decoder.settle(points())
+    pivot, turn = torch.tensor([9.0, -3.0, 4.0]), torch.tensor([0.3, 0.5, -0.9])
+    slide = torch.linalg.cross(turn.expand_as(decoder.anchors), decoder.anchors - pivot)
+    wanted = torch.cat([turn.expand_as(slide) * 20.0 / STEP, slide / STEP, torch.zeros(6, 2)], dim=1)
+    with torch.no_grad():
+        decoder.network.last.weight[:, 0] = wanted.flatten()
+        decoder.network.first.weight.zero_()
+        decoder.network.first.bias.zero_()
+        decoder.network.first.weight[0] = 1.0
+        for layer in decoder.network.hidden:
+            layer.weight.zero_()
+            layer.bias.zero_()
+        change = decoder(torch.tensor([[1.0], [2.0]]), points())
+    for number, found in enumerate(change.displacement, start=1):
+        expected = pivot + (points() - pivot) @ vector_to_matrix(number * turn).T
+        torch.testing.assert_close(points() + found, expected, rtol=1e-4, atol=1e-3)
 
 
 def test_farthest_points_are_far_apart_and_their_own() -> None:

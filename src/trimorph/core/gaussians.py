@@ -12,7 +12,7 @@ from trimorph.core.disk import FourierDisk
 from trimorph.core.gaussian_cloud import PlaneCloud
 from trimorph.core.gaussian_route import fastest
 from trimorph.core.gaussian_slices import slices
-from trimorph.core.gaussian_voxels import gaussian_voxels
+from trimorph.core.gaussian_voxels import band_limited_voxels
 from trimorph.core.volume import AbstractVolume
 
 
@@ -51,11 +51,11 @@ class Gaussians(AbstractVolume):
         return slices(cloud, disk.index, fastest(width / side, disk, images=len(axes)))
 
     def voxels(self, box: int, pixel_size: float) -> Float[Tensor, "v box box box"]:
-        """Densities at the voxels' centres."""
+        """Densities at the voxels' centres, without what is finer than two voxels."""
         position, amplitude, width = map(_precise, (self.position, self.amplitude, self.width))
         amplitude, width = (numbers.expand(len(position), -1) for numbers in (amplitude, width))
         sets = zip(position, amplitude, width, strict=True)
-        return torch.stack([gaussian_voxels(*one, box=box, pixel_size=pixel_size) for one in sets])
+        return torch.stack([band_limited_voxels(*one, box=box, pixel_size=pixel_size) for one in sets])
 
 
 def _precise(numbers: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ class Field(Method):
     def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
         """Negative log-likelihood and divergences, a pixel of the plane each."""
         batch, terms = self.inference.posed(batch, stage)
-        posterior = self.encode(batch)
+        posterior = self.inference.opened(self.encode(batch), progress)
         predicted = render_batch(self.decode(posterior.sample()), batch)
         power = self.noise.at(batch.disk, batch.group)
         likelihood = whitened_likelihood(predicted, batch.image, power=power, disk=batch.disk).mean()

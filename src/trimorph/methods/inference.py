@@ -26,6 +26,9 @@ INGREDIENTS: dict[Encoder, frozenset[Ingredient]] = {
 }
 """What the encoders need of the problem; the others need nothing."""
 
+ALONE = 0.2
+"""Share of training with the encoder object in which the first latent component is alone."""
+
 
 class Inference(nn.Module):
     """The encoder that the settings name, and a table of poses where they are refined."""
@@ -71,12 +74,21 @@ class Inference(nn.Module):
         posterior: Posterior = self.encoder(batch, noise)
         return posterior
 
+    def opened(self, posterior: Posterior, progress: float) -> Posterior:
+        """What the decoder is shown: one latent component during the first stage, then all.
+
+        An arc in two components is as likely as a line in one, and once it is there it stays: the
+        likelihood does not tell them apart. So a motion is first laid along one.
+        """
+        alone = self.settings.encoder == "object" and progress < ALONE
+        return posterior.leading(1) if alone else posterior
+
     def prior(self, posterior: Posterior, disk: FourierDisk, progress: float) -> dict[str, Tensor]:
         """The weighted divergence of the latents to their prior, a pixel of the plane."""
         if not self.settings.latent_dim:
             return {}
         divergence = posterior.divergence().mean()
-        if self.settings.encoder == "object":
+        if self.settings.encoder in ("object", "gradient"):
             divergence = divergence.clamp_min(FREE_NATS)
         return {"divergence": self.settings.beta_at(progress) * divergence / float(disk.weight.sum())}
 

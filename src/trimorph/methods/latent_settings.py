@@ -12,7 +12,7 @@ from trimorph.methods.base import Stage
 
 Encoder = Literal["object", "gradient", "pixels", "none"]
 
-BETA_PEAK: dict[Encoder, float] = {"object": 4.0, "pixels": 2.0}
+BETA_PEAK: dict[Encoder, float] = {"object": 4.0, "gradient": 4.0, "pixels": 2.0}
 """Default peak of the divergence's weight, for the encoders that it helps."""
 
 
@@ -27,16 +27,16 @@ class LatentSettings:
     learning_rate: float = 1e-3
     """Peak learning rate of encoder and decoder."""
     encoder: Encoder = "object"
-    """What gives the latents: object, a network that sees the posterior of the linear modes; gradient, one that
-    sees how the image would have the parts of the mean map move and grow; pixels, one that sees the image;
+    """What gives the latents: object, a network that sees the posterior of the linear modes; gradient, one
+    that sees how the image would move and grow the parts of the mean map; pixels, one that sees the image;
     none, a table with one latent a particle."""
     encoder_width: int = 256
     """Units in a hidden layer of the encoder."""
     encoder_layers: int = 3
     """Residual layers of the encoder."""
     encoder_resolution: float | None = None
-    """Finest resolution in Å that the encoder sees: all by default (pixels), or the particle's diameter over 8
-    (gradient)."""
+    """Finest resolution in Å that the encoder sees. By default all with pixels, and the particle's diameter
+    over 8 with gradient."""
     latent_learning_rate: float = 5e-2
     """Learning rate of the table of latents (encoder none)."""
     beta: float | None = None
@@ -115,7 +115,7 @@ class LatentSettings:
         stages = []
         done = 0
         for name, share, resolution in self._limits(diameter, nyquist):
-            end = self.epochs if resolution is None else min(round(share * self.epochs), self.epochs - 1)
+            end = self.epochs if name == "fine" else min(round(share * self.epochs), self.epochs - 1)
             cuts = {done, end, min(max(self.pose_start, done), end)} if self.refine_poses else {done, end}
             for start, stop in pairwise(sorted(cuts)):
                 moving = self.refine_poses and start >= self.pose_start
@@ -126,7 +126,10 @@ class LatentSettings:
 
     def _limits(self, diameter: float, nyquist: float) -> list[tuple[str, float, float | None]]:
         """Name, share of the epochs at the end, and resolution of each stage without poses."""
-        coarse, low = max(diameter / 4.5, nyquist), max(diameter / 9, nyquist)
-        rise = [("coarse", 0.2, coarse), ("low", 0.4, low), ("middle", 0.7, (low * nyquist) ** 0.5)]
+        limits = (diameter / 4.5, diameter / 9, (max(diameter / 9, nyquist) * nyquist) ** 0.5)
+        rise = [
+            (name, share, limit if limit > nyquist else None)
+            for name, share, limit in zip(("coarse", "low", "middle"), (0.2, 0.4, 0.7), limits, strict=True)
+        ]
         rise = rise[self.encoder != "object" :] if self.coarse_to_fine else []
         return [*rise, ("fine", 1.0, None)]

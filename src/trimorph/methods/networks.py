@@ -15,12 +15,21 @@ class ResidualMLP(nn.Module):
     first layer through a matrix of their own, so that their part is computed once a group.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, width: int, layers: int, condition: int = 0) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        width: int,
+        layers: int,
+        condition: int = 0,
+        last_bias: bool = True,
+    ) -> None:
         super().__init__()
         self.first = nn.Linear(inputs, width)
         self.condition = nn.Linear(condition, width, bias=False) if condition else None
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
-        self.last = nn.Linear(width, outputs)
+        self.last = nn.Linear(width, outputs, bias=last_bias)
 
     def forward(
         self, x: Float[Tensor, "v p i"], condition: Float[Tensor, "v c"] | None = None
@@ -30,6 +39,8 @@ class ResidualMLP(nn.Module):
         shared = x.new_zeros(groups, len(self.first.bias))
         if self.condition is not None and condition is not None:
             shared = self.condition(condition).to(x.dtype)
-        layers = [self.first, *self.hidden, self.last]
+        layers = [self.first, *self.hidden]
+        bias = self.last.weight.new_zeros(len(self.last.weight)) if self.last.bias is None else self.last.bias
         parameters = [value for layer in layers for value in (layer.weight, layer.bias)]
+        parameters += [self.last.weight, bias]
         return residual_chain(x.reshape(groups * rows, -1), shared, parameters).view(groups, rows, -1)

@@ -29,6 +29,12 @@ class Posterior:
         """No uncertainty."""
         return cls(mean, mean.new_zeros(*mean.shape, mean.shape[-1]))
 
+    def leading(self, count: int) -> Posterior:
+        """The first ``count`` components, and the standard normal prior in place of the others."""
+        keep = (torch.arange(self.mean.shape[1], device=self.mean.device) < count).to(self.mean)
+        rest = torch.diag_embed((1 - keep).expand_as(self.mean))
+        return Posterior(self.mean * keep, self.factor * keep[:, None] * keep + rest)
+
     @property
     def covariance(self) -> Float[Tensor, "b d d"]:
         """Covariance of each latent."""

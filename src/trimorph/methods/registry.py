@@ -11,6 +11,7 @@ from trimorph.methods.base import Method
 
 METHODS = {
     "field": "trimorph.methods.field:Field",
+    "gaussians": "trimorph.methods.gaussians:GaussianMixture",
     "linear": "trimorph.methods.linear:Linear",
 }
 """Name -> module:class. Another package adds one by the entry point group ``trimorph.methods``."""

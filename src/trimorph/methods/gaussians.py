@@ -1,0 +1,232 @@
+"""Method `gaussians`: a mixture of Gaussians that moves, as in e2gmm.
+
+V(z) is a neutral model, Gaussians fitted to the mean map, whose positions, amplitudes and widths a network
+changes with the latent z; z = 0 is the neutral model itself. Images are projections of V(z) times the CTF,
+and an encoder gives q(z | image).
+
+Source: Chen & Ludtke, Nature Methods 18 (2021) 930.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from trimorph.core.batch import Batch
+from trimorph.core.checks import check_choice, check_range
+from trimorph.core.errors import InputError
+from trimorph.core.gaussians import Gaussians
+from trimorph.core.imaging import render_batch
+from trimorph.core.losses import whitened_likelihood
+from trimorph.core.voxel_grid import values_at
+from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
+from trimorph.methods.cloud_decoder import CloudChange, CloudDecoder, Decoding
+from trimorph.methods.cloud_fit import fit_cloud
+from trimorph.methods.cloud_priors import NEIGHBOURS, neighbour_pairs, spread, stretching
+from trimorph.methods.cloud_region import cloud_region
+from trimorph.methods.inference import Inference
+from trimorph.methods.latent_settings import LatentSettings
+from trimorph.methods.neutral_cloud import NeutralCloud
+from trimorph.methods.posterior import Posterior
+
+
+@dataclass(frozen=True)
+class GaussiansSettings(LatentSettings):
+    """Settings of the method `gaussians`."""
+
+    resolution: float | None = None
+    """Finest resolution in Å that Gaussians model and images are compared to; Nyquist by default."""
+    count: int | None = None
+    """Number of Gaussians; by default as many as the map needs for that resolution."""
+    decoder: Decoding = "anchors"
+    """What moves: anchors, whose motion spreads to the Gaussians around them; coordinates, anchors moved by
+    one network of place and latent; every, each Gaussian on its own, as in the paper."""
+    anchors: int = 64
+    """Number of anchors."""
+    width: int = 256
+    """Units in a hidden layer of the decoder."""
+    layers: int = 2
+    """Residual layers of the decoder."""
+    move_position: bool = True
+    """Let positions depend on the latent."""
+    move_amplitude: bool = True
+    """Let amplitudes depend on the latent."""
+    move_width: bool = False
+    """Let widths depend on the latent."""
+    nonnegative: bool = False
+    """Keep amplitudes from becoming negative."""
+    rigidity: float = 1.0
+    """Weight of the cost of changed distances between neighbours; it adapts to the size of the motion."""
+    spread: float = 1.0
+    """Weight of the cost of unequal amplitudes and widths in the neutral model."""
+    neutral_learning_rate: float = 5e-3
+    """Learning rate of the neutral model, in units of the spacing, the mean amplitude and the width."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("count", "anchors", "width", "layers"):
+            check_range(name, getattr(self, name), least=1)
+        for name in ("rigidity", "spread"):
+            check_range(name, getattr(self, name), least=0)
+        check_range("resolution", self.resolution, above=0)
+        check_range("neutral_learning_rate", self.neutral_learning_rate, above=0)
+        check_choice("decoder", self.decoder, get_args(Decoding))
+        if self.latent_dim and not (self.move_position or self.move_amplitude or self.move_width):
+            raise InputError(
+                "Found nothing that may move: --no-move-position --no-move-amplitude without --move-width; "
+                "wanted one of them. Leave one flag out, or pass --latent-dim 0 for a rigid model."
+            )
+
+
+class GaussianMixture(Method):
+    """The moving Gaussians; see the module's docstring.
+
+    Room is made for as many Gaussians as the map supports, or as the settings say.
+    """
+
+    Settings: ClassVar[type[GaussiansSettings]] = GaussiansSettings
+
+    def __init__(self, settings: GaussiansSettings, problem: Problem) -> None:
+        super().__init__(problem)
+        if problem.mean is None:
+            raise InputError(
+                "Gaussians: found a problem without a mean map; wanted one to fit the neutral model to. Make "
+                "it with what GaussianMixture.wants names."
+            )
+        self.settings, self.diameter = settings, 2 * problem.radius
+        self.particles, self.pixel_size = problem.particles, problem.pixel_size
+        self.mean, self.mask = problem.mean, problem.mask
+        self.finest = max(settings.resolution or 0.0, 2 * problem.pixel_size)
+        region = cloud_region(problem.mean, problem.pixel_size, resolution=self.finest, mask=None)
+        room = settings.count or region.supported(self.finest)
+        self.neutral = NeutralCloud(room, spacing=self.finest / 2)
+        self.inference = Inference(settings, problem)
+        self.decoder = (
+            CloudDecoder(
+                settings.decoder,
+                settings.latent_dim,
+                gaussians=room,
+                anchors=min(settings.anchors, room),
+                width=settings.width,
+                layers=settings.layers,
+                radius=problem.radius,
+            )
+            if settings.latent_dim
+            else None
+        )
+        self.register_buffer("free", torch.ones(room))
+        self.free: Tensor
+        self.register_buffer("pairs", torch.zeros(room * NEIGHBOURS, 2, dtype=torch.long))
+        self.pairs: Tensor
+
+    @classmethod
+    def wants(cls, settings: GaussiansSettings) -> frozenset[Ingredient]:
+        """The mean map, the mask, and what the encoder needs."""
+        own: frozenset[Ingredient] = frozenset({"mean", "mask"})
+        return own | Inference.wants(settings)
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of latent components."""
+        return self.settings.latent_dim
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Those of all methods with latents, up to the resolution of the Gaussians."""
+        own: dict[str, float] = {"neutral": self.settings.neutral_learning_rate}
+        finest = self.finest if self.finest > 2 * self.pixel_size else None
+        return tuple(
+            replace(
+                stage,
+                resolution=stage.resolution or finest,
+                learning_rate={**(stage.learning_rate if self.latent_dim else {}), **own},
+            )
+            for stage in self.settings.stages(diameter=self.diameter, nyquist=self.finest)
+        )
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Groups: network, neutral (the neutral model), latents (a table), poses (a table)."""
+        groups = self.inference.parameter_groups() | {"neutral": list(self.neutral.parameters())}
+        if self.decoder is None:
+            return groups
+        return groups | {"network": [*self.decoder.parameters(), *groups.get("network", [])]}
+
+    def encode(self, batch: Batch) -> Posterior:
+        """Posterior of each image's latent."""
+        posterior: Posterior = self.inference(batch, self.noise)
+        return posterior
+
+    def decode(self, z: Float[Tensor, "v d"]) -> Gaussians:
+        """The Gaussians at latents z."""
+        neutral, settings = self.neutral(), self.settings
+        if self.decoder is None:
+            change = CloudChange.none(len(z), neutral.position[0])
+        else:
+            change = self.decoder(z, neutral.position[0])
+        free = self.free[: neutral.amplitude.shape[1]]
+        return Gaussians(
+            neutral.position + settings.move_position * free[:, None] * change.displacement,
+            neutral.amplitude + settings.move_amplitude * free * self.neutral.strength * change.amplitude,
+            neutral.width * torch.exp(settings.move_width * free * change.log_width),
+        )
+
+    def begin(self) -> Iterator[str]:
+        """Fit the neutral model to the mean map, and see what of it may move."""
+        mean, settings = self.mean.to(self.disk.device), self.settings
+        for line, fit in fit_cloud(
+            mean,
+            self.pixel_size,
+            resolution=self.finest,
+            count=settings.count,
+            nonnegative=settings.nonnegative,
+            seed=int(torch.randint(2**31, ())),
+        ):
+            yield f"neutral model: {line}"
+            self.neutral.adopt(fit.cloud)
+        place = self.neutral().position[0].detach()
+        if self.decoder is not None:
+            self.decoder.settle(place)
+        pairs = neighbour_pairs(place)
+        self.pairs[: len(pairs)] = pairs  # the rest are pairs of a Gaussian with itself, which never stretch
+        if self.mask is not None:
+            self.free[: len(place)] = self._free(self.mask.to(place), place)
+
+    def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
+        """Negative log-likelihood, divergence and priors of the motion, a pixel of the plane each."""
+        batch, terms = self.inference.posed(batch, stage)
+        posterior = self.inference.opened(self.encode(batch), progress)
+        cloud = self.decode(posterior.sample())
+        predicted = render_batch(cloud, batch)
+        power = self.noise.at(batch.disk, batch.group)
+        likelihood = whitened_likelihood(predicted, batch.image, power=power, disk=batch.disk).mean()
+        terms["likelihood"] = likelihood / float(batch.disk.weight.sum())
+        return terms | self._priors(cloud, batch) | self.inference.prior(posterior, batch.disk, progress)
+
+    def review(self, stage: Stage, survey: Survey) -> list[str]:
+        """Nothing is settled between stages."""
+        return []
+
+    def _priors(self, cloud: Gaussians, batch: Batch) -> dict[str, Tensor]:
+        """Costs of stretching, an image each, and of a motley neutral model, once for all images."""
+        settings, neutral, pixels = self.settings, self.neutral(), float(batch.disk.weight.sum())
+        terms = {}
+        if settings.rigidity and self.latent_dim and settings.move_position:
+            stretched = stretching(cloud.position, neutral.position[0], self.pairs)
+            terms["stretching"] = settings.rigidity * stretched.mean() / pixels
+        if settings.spread:
+            terms["spread"] = settings.spread * spread(neutral)[0] / (self.particles * pixels)
+        return terms
+
+    def _free(self, mask: Float[Tensor, "d d d"], place: Float[Tensor, "g 3"]) -> Float[Tensor, " g"]:
+        free = values_at(mask, place, pixel_size=self.pixel_size)
+        if float(free.max()) < 0.5:
+            raise InputError(
+                f"Gaussians: found a mask of at most {float(free.max()):.2f} at the {len(place)} Gaussians "
+                "of the neutral model; wanted some that may move. Look at the --mask beside the mean map."
+            )
+        return free
