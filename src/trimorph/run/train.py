@@ -26,6 +26,7 @@ from trimorph.run.mean_report import report_mean
 from trimorph.run.provenance import check_unchanged, provenance
 from trimorph.run.recipe import FREE_TO_CHANGE, Recipe, build_method
 from trimorph.run.run import Run, refuse_unusable
+from trimorph.run.start import starting_map
 from trimorph.training.checkpoint import checkpoints, load_checkpoint, problem_from_state
 from trimorph.training.observer import LogFile, Observer, Silent
 from trimorph.training.processes import Processes, joined
@@ -47,7 +48,7 @@ def train(recipe: Recipe, output: Path | str, *, observer: Observer | None = Non
         processes.wait()
         if processes.first:
             table = stack.table
-            record = provenance([table.source, *recipe.focus.files], table.stacks, seed=recipe.training.seed)
+            record = provenance([table.source, *recipe.files], table.stacks, seed=recipe.training.seed)
             Run.create(path, recipe, provenance=record)
         processes.wait()
         run = Run.open(path)
@@ -180,7 +181,11 @@ def _measured(
         mean = mean_map(stack, device=processes.device)
         report_mean(mean, run.path, log)
         concerns = place_concerns(mean.map, pixel_size=stack.pixel_size, radius=stack.radius)
-        found = {"mean": torch.as_tensor(mean.map)}
+        density, start = mean.map, run.recipe.start.map
+        if start is not None:
+            density, said = starting_map(start, density, pixel_size=stack.pixel_size)
+            log.say(said)
+        found = {"mean": torch.as_tensor(density)}
     if stack.table.rotation is not None:
         concerns += view_concerns(stack.table.rotation)
     for line in concerns:
@@ -209,8 +214,8 @@ def _linear_modes(
     path = run.path / "linear"
     if not (path / "recipe.toml").is_file() and processes.first:
         training = replace(run.recipe.training, batch_size=None)
-        recipe = Recipe("linear", run.recipe.data, LinearSettings(), training, run.recipe.focus).resolved()
-        files = [stack.table.source, *recipe.focus.files]
+        recipe = replace(run.recipe, method="linear", settings=LinearSettings(), training=training).resolved()
+        files = [stack.table.source, *recipe.files]
         record = provenance(files, stack.table.stacks, seed=training.seed)
         Run.create(path, recipe, provenance=record)
     processes.wait()
