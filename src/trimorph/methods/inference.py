@@ -11,14 +11,15 @@ from trimorph.core.noise import NoiseModel
 from trimorph.methods.base import Ingredient, Problem, Stage
 from trimorph.methods.encoders import LatentTable, NoLatent, PixelEncoder
 from trimorph.methods.gradient_encoder import GradientEncoder
-from trimorph.methods.latent_settings import Encoder, LatentSettings
+from trimorph.methods.latent_settings import IN_OBJECT_FRAME, Encoder, LatentSettings
 from trimorph.methods.object_frame import ObjectFrameEncoder
 from trimorph.methods.poses import PoseTable
 from trimorph.methods.posterior import Posterior
 
 FREE_NATS = 0.5
-"""Divergence, a mean over the batch, that costs nothing with the encoder object, whose weight has a peak: it
-keeps latents from dying before the decoder can use them. Source: Kingma et al., NeurIPS 2016 (free bits)."""
+"""Divergence, a mean over the batch, that costs nothing with the encoders in the object's frame, whose weight
+has a high peak: it keeps latents from dying before the decoder can use them. Source: Kingma et al., NeurIPS
+2016 (free bits)."""
 
 INGREDIENTS: dict[Encoder, frozenset[Ingredient]] = {
     "object": frozenset({"mean", "modes"}),
@@ -27,7 +28,7 @@ INGREDIENTS: dict[Encoder, frozenset[Ingredient]] = {
 """What the encoders need of the problem; the others need nothing."""
 
 ALONE = 0.2
-"""Share of training with the encoder object in which the first latent component is alone."""
+"""Share of training with an encoder in the object's frame in which the first latent component is alone."""
 
 
 class Inference(nn.Module):
@@ -80,7 +81,7 @@ class Inference(nn.Module):
         An arc in two components is as likely as a line in one, and once it is there it stays: the
         likelihood does not tell them apart. So a motion is first laid along one.
         """
-        alone = self.settings.encoder == "object" and progress < ALONE
+        alone = self.settings.encoder in IN_OBJECT_FRAME and progress < ALONE
         return posterior.leading(1) if alone else posterior
 
     def prior(self, posterior: Posterior, disk: FourierDisk, progress: float) -> dict[str, Tensor]:
@@ -88,7 +89,7 @@ class Inference(nn.Module):
         if not self.settings.latent_dim:
             return {}
         divergence = posterior.divergence().mean()
-        if self.settings.encoder in ("object", "gradient"):
+        if self.settings.encoder in IN_OBJECT_FRAME:
             divergence = divergence.clamp_min(FREE_NATS)
         return {"divergence": self.settings.beta_at(progress) * divergence / float(disk.weight.sum())}
 

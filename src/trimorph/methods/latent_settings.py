@@ -12,6 +12,9 @@ from trimorph.methods.base import Stage
 
 Encoder = Literal["object", "gradient", "pixels", "none"]
 
+IN_OBJECT_FRAME: tuple[Encoder, ...] = ("object", "gradient")
+"""Encoders that need not learn what poses and CTFs do, so that their latents follow a motion at once."""
+
 BETA_PEAK: dict[Encoder, float] = {"object": 4.0, "gradient": 4.0, "pixels": 2.0}
 """Default peak of the divergence's weight, for the encoders that it helps."""
 
@@ -43,8 +46,8 @@ class LatentSettings:
     """Weight of the divergence to the latents' prior; 1 / latent_dim by default."""
     beta_peak: float | None = None
     """Weight of the divergence that training passes through on its way to beta: few directions of the latent
-    are used at first, and others only as they are needed. By default 4 for the encoder object, 2 for pixels,
-    else beta."""
+    are used at first, and others only as they are needed. By default 4 for the encoders object and gradient,
+    2 for pixels, else beta."""
     beta_warm_up: float = 0.8
     """Fraction of training over which the weight rises from zero to its peak and falls to beta."""
     coarse_to_fine: bool = True
