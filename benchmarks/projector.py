@@ -9,20 +9,21 @@ Milliseconds an image, forward and backward with gradients of position, amplitud
 - what `Gaussians.project` takes by itself.
 
 Widths are between 1 and 1.5 pixels unless `--widths` says otherwise. Processor time of one thread, the best
-of a few, in a batch of 8 images (dense: 1). Memory is the growth of the highest resident memory over that
-of a small call, in a process of its own. `--accuracy` prints the largest errors against a direct sum in
-double precision instead, `--costs` the constants of the cost model. On CUDA the product's share of the speed
-that the card reaches in a plain matrix product is printed too.
+of a few, in a batch of 8 images (dense: 1). Memory is the growth of the resident memory, at its highest, by
+one image. `--accuracy` prints the largest errors against a direct sum in
+double precision instead, `--costs` the constants of the cost model. Under each row stands the product's
+share of the speed that the device reaches in a plain matrix product.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import resource
+import ctypes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ from trimorph.core.rotations import random_rotations
 from trimorph.training.memory import keep_freed_memory
 
 IMAGES = 8
-DENSE_ELEMENTS = 2**25
+DENSE_ELEMENTS = 2**26
 """Gaussians times pixels that the dense formula gets at once; more are done in turns."""
 
 Scene = tuple[Gaussians, Tensor, FourierDisk, Tensor]
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--boxes", type=int, nargs="+", default=[64, 128, 256])
     parser.add_argument("--widths", type=float, nargs=2, default=(1.0, 1.5), help="in pixels")
     parser.add_argument("--seconds", type=float, default=2.0, help="spent on each number")
+    parser.add_argument("--dense", type=int, default=2000, help="most Gaussians that the dense formula gets")
     parser.add_argument("--costs", action="store_true")
     parser.add_argument("--accuracy", action="store_true")
     options = parser.parse_args()
@@ -76,29 +78,36 @@ def table(options: argparse.Namespace) -> None:
         for box in options.boxes:
             make = partial(scene, count, box, widths=options.widths, device=options.device)
             many, one = make(images=IMAGES), make(images=1)
+            timed, sized = [], []
             ways = routes(many)
-            times = [
-                milliseconds(partial(dense, one), one, options.seconds),
-                milliseconds(partial(by_route, many, ways["product"]), many, options.seconds),
-                milliseconds(partial(by_route, many, ways["splat"]), many, options.seconds),
-            ]
-            with_compiler, taps.has_compiler = taps.has_compiler, lambda: False
-            taps.compiled.cache_clear()
-            plain = routes(many)["splat"]
-            times.append(milliseconds(partial(by_route, many, plain), many, options.seconds))
-            taps.has_compiler = with_compiler
-            taps.compiled.cache_clear()
+            if count <= options.dense:
+                timed.append(milliseconds(partial(dense, one), one, options.seconds))
+                sized.append(megabytes(partial(dense, one), one))
+            else:
+                timed.append(float("nan"))
+                sized.append(float("nan"))
+            for route in ways.values():
+                timed.append(milliseconds(partial(by_route, many, route), many, options.seconds))
+                sized.append(megabytes(partial(by_route, one, route), one))
             project = milliseconds(partial(projected, many), many, options.seconds)
             best = min(ways, key=lambda way: cost_of(ways[way], many))
-            memory = [
-                megabytes(way, count, box, options.widths) if options.device == "cpu" else float("nan")
-                for way in ("dense", "product", "splat")
-            ]
-            row(count, box, *(f"{each:.2f}" for each in times), best, f"{project:.2f}",
-                *(f"{each:.1f}" for each in memory))  # fmt: skip
-            if options.device != "cpu":
-                share = product_share(many, ways["product"], times[1])
-                print(f"matrix products run at {100 * share:.0f} % of the card's own speed")
+            with torch_alone():
+                timed.append(
+                    milliseconds(partial(by_route, many, routes(many)["splat"]), many, options.seconds)
+                )
+            row(count, box, *(f"{each:.2f}" for each in timed), best, f"{project:.2f}",
+                *(f"{each:.1f}" for each in sized))  # fmt: skip
+            print(product_share(many, ways["product"], timed[-3]), flush=True)
+
+
+@contextmanager
+def torch_alone() -> Iterator[None]:
+    """Without numba."""
+    with_compiler, taps.has_compiler = taps.has_compiler, lambda: False
+    taps.compiled.cache_clear()
+    yield
+    taps.has_compiler = with_compiler
+    taps.compiled.cache_clear()
 
 
 def scene(count: int, box: int, *, widths: tuple[float, float], images: int, device: str = "cpu") -> Scene:
@@ -173,53 +182,54 @@ def gradients(call: Callable[[], Tensor], of: Scene) -> tuple[Tensor, ...]:
 
 def milliseconds(call: Callable[[], Tensor], of: Scene, seconds: float) -> float:
     """Time an image, forward and backward: the shortest of several."""
-    cuda = of[3].is_cuda
-    clock = time.perf_counter if cuda else time.process_time
+    clock = time.perf_counter if of[3].is_cuda else time.process_time
     best, spent = float("inf"), 0.0
     gradients(call, of)
     while spent < seconds:
-        if cuda:
-            torch.cuda.synchronize()
+        synchronize(of)
         start = clock()
         gradients(call, of)
-        if cuda:
-            torch.cuda.synchronize()
+        synchronize(of)
         best, spent = min(best, clock() - start), spent + clock() - start
     return 1e3 * best / len(of[3])
 
 
-def megabytes(way: str, count: int, box: int, widths: tuple[float, float]) -> float:
-    """Highest resident memory of one image over that of a small one, in a fresh process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_growth, (way, count, box, widths))
+def megabytes(call: Callable[[], Tensor], of: Scene) -> float:
+    """Growth of the resident memory, at its highest, while one image is made and differentiated (Linux)."""
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = resident("VmRSS")
+    gradients(call, of)
+    return resident("VmHWM") - before
 
 
-def _growth(way: str, count: int, box: int, widths: tuple[float, float]) -> float:
-    global DENSE_ELEMENTS
-    DENSE_ELEMENTS = 2**27  # 512 MB a tensor: all Gaussians at once wherever they fit
-    torch.set_num_threads(1)
-    before = 0
-    for size in ((100, 32), (count, box)):
-        of = scene(*size, widths=widths, images=1)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        call = partial(dense, of) if way == "dense" else partial(by_route, of, routes(of)[way])
-        gradients(call, of)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+def resident(line: str) -> float:
+    """A line of this process's account of its memory, in MB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(each for each in lines if each.startswith(line)).split()[1]) / 1024
 
 
-def product_share(of: Scene, route: ProductRoute | SplatRoute, taken: float) -> float:
-    """Speed of the product's three matrix products an image over that of a large one."""
+def product_share(of: Scene, route: ProductRoute | SplatRoute, taken: float) -> str:
+    """Speed of the product's three matrix products an image, and that of a large one."""
     assert isinstance(route, ProductRoute)
-    matrix = torch.randn(8192, 8192, device=of[3].device)
-    best = float("inf")
-    for _ in range(10):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
+    side = 8192 if of[3].is_cuda else 2048
+    matrix = torch.randn(side, side, device=of[3].device)
+    best, clock = float("inf"), time.perf_counter if of[3].is_cuda else time.process_time
+    for _ in range(5):
+        synchronize(of)
+        start = clock()
         matrix @ matrix
+        synchronize(of)
+        best = min(best, clock() - start)
+    speed = 3 * 2 * of[0].width.shape[1] * (2 * route.reach + 2) ** 2 / (1e-3 * taken) / 1e9
+    peak = 2 * side**3 / best / 1e9
+    return f"product: {speed:.0f} of {peak:.0f} GFLOP/s, {100 * speed / peak:.0f} %"
+
+
+def synchronize(of: Scene) -> None:
+    """Wait for the card, where there is one."""
+    if of[3].is_cuda:
         torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
-    operations = 3 * 2 * of[0].width.shape[1] * (2 * route.reach + 2) ** 2
-    return operations / (1e-3 * taken) / (2 * 8192**3 / best)
 
 
 def accuracy(options: argparse.Namespace) -> None:
@@ -242,9 +252,7 @@ def accuracy(options: argparse.Namespace) -> None:
                         size = cloud.amplitude[:, part, None] * torch.exp(
                             -2 * torch.pi**2 * cloud.width[:, part, None] ** 2 * (k**2).sum(-1)
                         )
-                        exact += (
-                            size * torch.exp(-2j * torch.pi * plane[:, part] @ k.T.to(plane.dtype))
-                        ).sum(1)
+                        exact += (size * torch.exp(-2j * torch.pi * (plane[:, part] @ k.T))).sum(1)
                     calls = [by_route(of, way) for way in routes(of).values()] + [projected(of)]
                     errors = [float((call - exact).abs().max() / exact.std()) for call in calls]
                 row(count, box, f"{widths[0]:g} to {widths[1]:g}", *(f"{error:.0e}" for error in errors))
@@ -256,9 +264,8 @@ def costs(options: argparse.Namespace) -> None:
     print("product:", *fitted(ProductRoute, counts, boxes, options))
     print("splat:", *fitted(SplatRoute, counts, boxes, options))
     if taps.has_compiler():
-        taps.has_compiler = lambda: False
-        taps.compiled.cache_clear()
-        print("splat, torch alone:", *fitted(SplatRoute, counts, boxes, options))
+        with torch_alone():
+            print("splat, torch alone:", *fitted(SplatRoute, counts, boxes, options))
 
 
 def fitted(

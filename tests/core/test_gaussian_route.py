@@ -73,6 +73,11 @@ def test_no_gaussians_give_zeros() -> None:
     assert float(none.voxels(8, 2.0).abs().max()) == 0.0
 
 
+def test_no_images_give_none() -> None:
+    cloud, disk = _cloud(5, widths=(2.0, 3.0)), FourierDisk(16, 2.0)
+    assert cloud.project(torch.zeros(0, 3, 3), disk).shape == (0, len(disk))
+
+
 @pytest.mark.parametrize("route", [ProductRoute, SplatRoute])
 @pytest.mark.parametrize("widths", [(0.8, 20.0), (0.01, 3.0), (30.0, 60.0)])
 def test_classes_of_width_add_up_to_the_direct_sum(

@@ -29,8 +29,11 @@ ERROR = {torch.float32: 1.5e-5, torch.float64: 1e-12}
 CLASSES = 6
 """Classes of width that may go apart, each sqrt(2) times as wide as the one before."""
 
-STEPS = 16
-"""Bounds of widths are taken to the next 16th of an octave, so that routes are found again."""
+STEPS = 64
+"""Bounds of widths are taken to the next 64th of an octave, and counts to an eighth, to find routes again."""
+
+BROADEST = 1e6
+"""Widths in turns are as good as this one beyond it."""
 
 WORTH_CUTTING = 3e6
 """Nanoseconds of a call from which it pays to look for a cut into classes."""
@@ -38,20 +41,20 @@ WORTH_CUTTING = 3e6
 
 @dataclass(frozen=True)
 class Costs:
-    """Nanoseconds, forward and backward, of the parts of an image's slice; ``call`` is for a whole batch."""
+    """Nanoseconds, forward and backward, of the parts of a slice."""
 
     multiply: float
     """A Gaussian and a pair of frequencies (kx, ky >= 0) in the matrix products."""
     wave: float
     """A Gaussian and a frequency of one axis: cosine, sine, exponential, and the sums of the gradient."""
+    product_call: float
+    """A batch, however small."""
     tap: float
-    """A Gaussian and a point of the grid under it."""
-    weight: float
-    """A Gaussian and a point of one axis of the grid."""
+    """A Gaussian and a point of the grid under it, the weights among it."""
     grid: float
     """A point of the grid in the FFTs."""
-    product_call: float
     splat_call: float
+    """A batch, however small."""
 
     def of(self, route: ProductRoute | SplatRoute, count: int, images: int) -> float:
         """Cost of an image of ``count`` Gaussians in a batch of ``images``."""
@@ -59,21 +62,19 @@ class Costs:
             k = route.reach + 1
             return count * k * (self.multiply * k + self.wave) + self.product_call / images
         p, side = route.points, route.size + route.points
-        return count * p * (self.tap * p + self.weight) + self.grid * side**2 + self.splat_call / images
+        return count * p**2 * self.tap + self.grid * side**2 + self.splat_call / images
 
 
 COSTS = {
     "cpu_compiled": Costs(
-        multiply=0.2, wave=14.0, tap=1.4, weight=8.0, grid=8.0, product_call=4e5, splat_call=1e6
+        multiply=0.233, wave=31.3, product_call=1.9e6, tap=3.25, grid=19.1, splat_call=2.1e6
     ),
-    "cpu": Costs(multiply=0.2, wave=14.0, tap=8.0, weight=8.0, grid=8.0, product_call=4e5, splat_call=1e6),
-    "cuda": Costs(
-        multiply=6e-4, wave=0.02, tap=0.02, weight=0.02, grid=0.01, product_call=5e5, splat_call=2e6
-    ),
+    "cpu": Costs(multiply=0.233, wave=31.3, product_call=1.9e6, tap=8.12, grid=22.8, splat_call=2.9e6),
+    "cuda": Costs(multiply=6e-4, wave=0.05, product_call=1e6, tap=0.05, grid=0.02, splat_call=3e6),
 }
-"""Measured on one thread of an Intel Xeon at 2.5 GHz (AVX-512) with torch 2.13, with numba and without
-(benchmarks/projector.py --costs). Those of CUDA are not measured: 40 TFLOP/s of single precision, 2 TB/s and
-10 microseconds an operation."""
+"""CPUs, with numba and without: least squares of times on one thread of an Intel Xeon at 2.5 GHz (AVX-512,
+torch 2.13) whose cores were shared, so that it is the ratios that count (benchmarks/projector.py --costs).
+CUDA: not measured, but from 40 TFLOP/s in single precision, 2 TB/s and 10 microseconds an operation."""
 
 
 class Share(NamedTuple):
@@ -90,9 +91,9 @@ def fastest(width: Float[Tensor, "v g"], disk: FourierDisk, *, images: int) -> l
     >>> fastest(torch.full((1, 50), 0.02), FourierDisk(32, 1.0), images=8)[0].route
     ProductRoute(reach=15)
     """
-    if width.shape[1] == 0:
+    if width.shape[1] == 0 or images == 0:
         return []
-    width = width.detach().abs().nan_to_num()
+    width = width.detach().abs().nan_to_num().clamp(max=BROADEST)
     least, most = width.amin(0), width.amax(0)
     case = _Case(disk, images, width.device.type, ERROR[width.dtype])
     lower, upper = torch.stack([least.min(), most.max()]).tolist()
@@ -145,7 +146,7 @@ class _Case:
         radius = max(min(self.radius, fades), 1.0)
         kind = "cpu_compiled" if self.device == "cpu" and has_compiler() else self.device
         cost, route = cheapest_route(
-            1 << (count - 1).bit_length(),
+            round(2 ** (round(8 * log2(count)) / 8)),
             lower,
             upper,
             radius=radius,

@@ -60,13 +60,18 @@ def collect(
 
 @lru_cache(maxsize=1)
 def compiled() -> tuple[Callable[..., None], Callable[..., None]] | None:
-    """Both kernels as machine code where numba is installed, else None."""
+    """Both kernels as machine code where numba is installed and goes with the numpy there is, else None."""
     if not has_compiler():
         return None
-    compiler = import_module("numba").njit(nogil=True, fastmath=True, error_model="numpy")
+    try:
+        numba = import_module("numba")
+    except ImportError:
+        return None
+    compiler = numba.njit(nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
     return compiler(_spread), compiler(_collect)
 
 
+@lru_cache(maxsize=1)
 def has_compiler() -> bool:
     """Whether numba is installed, without importing it."""
     return find_spec("numba") is not None
