@@ -17,6 +17,8 @@ COMMANDS = {
     "resume": "go on with a run that was stopped",
     "volumes": "maps of a run at chosen latents",
     "modes": "modes of a linear run: eigenvolumes, maps along them, table and picture",
+    "motion": "what moves in a gaussians run: arrows, maps, table, also of one region alone",
+    "observability": "how much each particle's view can say of its latent",
     "latents": "latents of a run as csv, npy or cryoDRGN's pkl",
 }
 
