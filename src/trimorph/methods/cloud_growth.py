@@ -28,16 +28,19 @@ EMPTY = 1e-30
 """Mass below which there is none."""
 
 
-def place_cloud(
-    place: Float[Tensor, "m 3"], mass: Float[Tensor, " m"], count: int, *, generator: torch.Generator
-) -> Gaussians:
-    """A cloud of ``count`` Gaussians that share out masses (>= 0) at places (Å).
+def place_cloud(place: Float[Tensor, "m 3"], mass: Float[Tensor, " m"], count: int) -> Gaussians:
+    """A cloud (v = 1) of ``count`` Gaussians that share out masses (> 0) at places (Å).
 
-    Each takes what is nearer to it than to the others, and stands at its centroid with its mass and its
-    spread (Lloyd's algorithm), from a draw of the places by their mass.
+    They start where mass x squared distance to those before is largest, so that none of several parts is
+    left out. Then each takes what is nearer to it than to the others, and stands at its centroid with its
+    mass and its spread (Lloyd's algorithm).
     """
-    draw = torch.multinomial(mass.cpu(), min(count, int((mass > 0).sum())), generator=generator)
-    centre = place[draw.to(place.device)]
+    chosen = [int(mass.argmax())]
+    distance = torch.full_like(mass, torch.inf)
+    for _ in range(min(count, len(mass)) - 1):
+        distance = torch.minimum(distance, (place - place[chosen[-1]]).square().sum(1))
+        chosen.append(int((mass * distance).argmax()))
+    centre = place[chosen]
     for _ in range(SETTLING):
         cell = nearest(place, centre)
         total = _sum(mass, cell, len(centre)).clamp_min(EMPTY)

@@ -77,7 +77,7 @@ def cloud_region(
     pixel_size: float,
     *,
     resolution: float,
-    mask: Float[Tensor, "d d d"] | None,
+    mask: Float[Tensor, "m m m"] | None,
 ) -> CloudRegion:
     """Where a density is, or where a mask (0 to 1) says.
 
@@ -88,12 +88,7 @@ def cloud_region(
 
     Errors: InputError for a resolution beyond Nyquist, an empty map, and a mask that leaves no Gaussian.
     """
-    if not resolution >= 2 * pixel_size * (1 - 1e-6):
-        raise InputError(
-            f"Gaussians: found a resolution of {resolution:g} Å for a map with voxels of {pixel_size:.4g} Å; "
-            f"wanted {2 * pixel_size:.4g} Å (Nyquist) or coarser. Pass another --resolution, or a map with "
-            "smaller voxels."
-        )
+    require_resolution(resolution, pixel_size)
     if not bool(density.isfinite().all()) or not bool(density.any()):
         raise _nothing("a map that is zero everywhere or not finite")
     blurred = _blurred(density, SMOOTHING * resolution / pixel_size)
@@ -116,6 +111,16 @@ def cloud_region(
     if not bool(body.any()):
         raise _nothing("no density of the map" + ("" if mask is None else " inside the mask"))
     return CloudRegion(density * weight, pixel_size, inside, float(body.sum()) * pixel_size**3)
+
+
+def require_resolution(resolution: float, pixel_size: float) -> None:
+    """Raise InputError where a resolution in Å is beyond the Nyquist limit of a map's voxels."""
+    if not resolution >= 2 * pixel_size * (1 - 1e-6):
+        raise InputError(
+            f"Gaussians: found a resolution of {resolution:g} Å for a map with voxels of {pixel_size:.4g} Å; "
+            f"wanted {2 * pixel_size:.4g} Å (Nyquist) or coarser. Pass another --resolution, or a map with "
+            "smaller voxels."
+        )
 
 
 def _nothing(found: str) -> InputError:

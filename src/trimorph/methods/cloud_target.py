@@ -100,9 +100,19 @@ class CloudTarget:
         )
         return blurred.voxels(self.box, self.pixel_size)[0]
 
+    def wave(self, cloud: Gaussians) -> Complex[Tensor, "n n h"]:
+        """Transform of the cloud, blurred, on the grid."""
+        return torch.fft.rfftn(self.render(cloud))
+
+    @property
+    def square_frequency(self) -> Float[Tensor, "n n h"]:
+        """Squared frequencies of the waves in 1/Å^2."""
+        square, _, _ = _waves(self.box, device=self.values.device)
+        return square / (self.box * self.pixel_size) ** 2
+
     def loss(self, cloud: Gaussians) -> Float[Tensor, ""]:
         """Mean over shells of the relative squared error."""
-        wave = torch.fft.rfftn(self.values - self.render(cloud))
+        wave = self.spectrum - self.wave(cloud)
         return ((wave.real**2 + wave.imag**2) * self.weight).sum()
 
     def correlation(self, cloud: Gaussians) -> float:
@@ -112,17 +122,16 @@ class CloudTarget:
         directions give together, without a choice of directions; the mean of their single correlations
         differs only by the rings' unequal power.
         """
-        wave = torch.fft.rfftn(self.render(cloud))
+        wave = self.wave(cloud)
         cross = ((wave.conj() * self.spectrum).real * self.band).sum()
         norm = (wave.abs().square() * self.band).sum() * (self.spectrum.abs().square() * self.band).sum()
         return float(cross / norm.sqrt().clamp_min(torch.finfo().tiny))
 
     def residual(self, cloud: Gaussians) -> Float[Tensor, "n n n"]:
         """Map minus cloud up to the resolution, on the grid."""
-        wave = torch.fft.rfftn(self.values - self.render(cloud))
-        square, _, _ = _waves(self.box, device=wave.device)
-        undone = torch.exp(2 * (pi * BLUR * POINTS / self.box) ** 2 * square) * (self.weight > 0)
-        return torch.fft.irfftn(wave * undone, s=self.values.shape)
+        undone = torch.exp(2 * (pi * BLUR * self.resolution) ** 2 * self.square_frequency)
+        wave = (self.spectrum - self.wave(cloud)) * undone * (self.weight > 0)
+        return torch.fft.irfftn(wave, s=self.values.shape)
 
     def places(self) -> Float[Tensor, "m 3"]:
         """Coordinates (x, y, z) in Å of the grid's points, in the order of its values when flattened."""
