@@ -59,6 +59,27 @@ def test_starts_as_the_mean_map_whatever_the_latent(one: MadeImages) -> None:
     torch.testing.assert_close(density, mean.expand(3, -1, -1, -1), rtol=0, atol=0)
 
 
+def test_nothing_is_added_where_no_image_was_compared(two: tuple[MadeImages, Tensor], tmp_path: Path) -> None:
+    """Trained to 16 Å alone, the maps are the mean map beyond, and not before."""
+    images, mean = two[0], cloud_pair().mean(0)
+    field = _build(FieldSettings(latent_dim=1, epochs=4, **SMALL), images, mean)
+    stage = field.stages[0]
+    field.decoder.gain.data[5:] = 0.0  # as if learning had begun at 16 Å
+    optimiser = torch.optim.Adam(field.parameters(), 1e-2)
+    for start in range(0, 600, 50):
+        batch = images.batch(torch.arange(start, start + 50)).limit(images.disk.limit(resolution=16.0))
+        optimiser.zero_grad()
+        torch.stack(list(field(batch, stage, 0.5).values())).sum().backward()
+        optimiser.step()
+    with torch.no_grad():
+        added = field.decode(torch.ones(1, 1)).voxels(BOX, PIXEL_SIZE)[0] - mean
+    index = torch.fft.fftfreq(BOX) * BOX
+    radius = (index[:, None, None] ** 2 + index[:, None] ** 2 + index**2).sqrt()
+    power = torch.fft.fftn(added).abs().square()
+    assert float(power[radius > 16 * PIXEL_SIZE / 16.0 + 1].sum()) < 1e-6 * float(power.sum())
+    assert float(power.sum()) > 0
+
+
 def test_mean_map_is_left_out_when_asked(one: MadeImages) -> None:
     mean = cloud(BOX, *TRUNK)[0]
     without, never = (
@@ -274,6 +295,23 @@ def test_resolution_of_an_encoder_that_sees_none() -> None:
         InputError, match=r"Found encoder_resolution = 9.0 with the encoder object; wanted .*pixels"
     ):
         FieldSettings(encoder_resolution=9.0)
+
+
+@pytest.mark.parametrize(
+    ("one_first", "progress", "shown"), [(True, 0.1, 1), (True, 0.3, 3), (False, 0.1, 3)]
+)
+def test_one_component_is_alone_at_first(
+    one: MadeImages, one_first: bool, progress: float, shown: int
+) -> None:
+    settings = FieldSettings(latent_dim=3, one_first=one_first, **SMALL | {"encoder": "object"})
+    field = _build(settings, one, cloud(BOX, *TRUNK)[0])
+    posterior = field.encode(one.batch(torch.arange(4)))
+    opened = field.inference.opened(posterior, progress)
+    torch.testing.assert_close(opened.mean[:, :shown], posterior.mean[:, :shown])
+    torch.testing.assert_close(opened.covariance[:, :shown, :shown], posterior.covariance[:, :shown, :shown])
+    rest = torch.eye(3 - shown).expand(4, -1, -1)
+    torch.testing.assert_close(opened.covariance[:, shown:, shown:], rest)
+    assert float(opened.mean[:, shown:].abs().sum()) == 0.0
 
 
 @pytest.mark.parametrize("setting", ["encoding", "encoder"])

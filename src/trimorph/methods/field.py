@@ -9,14 +9,16 @@ Source: Zhong, Bepler, Berger & Davis, Nature Methods 18 (2021) 176.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, get_args
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
 from trimorph.core.checks import check_choice, check_range
+from trimorph.core.disk import FourierDisk
 from trimorph.core.fourier_field import FourierField
 from trimorph.core.imaging import render_batch
 from trimorph.core.losses import whitened_likelihood
@@ -27,6 +29,9 @@ from trimorph.methods.latent_settings import LatentSettings
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.positional import Encoding, PositionalEncoding
 from trimorph.methods.posterior import Posterior
+
+GAIN_RATE = 0.01
+"""Learning rate of the shells' gains: they reach one in a hundred steps or more."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,18 @@ class Field(Method):
         super().__init__(problem)
         self.settings, self.diameter = settings, 2 * problem.radius
         self.inference = Inference(settings, problem)
-        self.decoder = FieldDecoder(settings, problem)
+        first = settings.stages(diameter=self.diameter, nyquist=2 * problem.pixel_size)[0]
+        self.decoder = FieldDecoder(settings, problem, first=self.disk.limit(resolution=first.resolution))
 
     @classmethod
     def wants(cls, settings: FieldSettings) -> frozenset[Ingredient]:
         """The mean map, where training starts from it, and what the encoder needs."""
         own: frozenset[Ingredient] = frozenset({"mean"} if settings.from_mean else ())
         return own | Inference.wants(settings)
+
+    @classmethod
+    def refuse(cls, settings: FieldSettings, problem: Problem) -> None:
+        """Any problem will do."""
 
     @property
     def latent_dim(self) -> int:
@@ -80,12 +90,19 @@ class Field(Method):
     @property
     def stages(self) -> tuple[Stage, ...]:
         """Four resolution limits if coarse to fine, cut once more where the poses begin to move."""
-        return self.settings.stages(diameter=self.diameter, nyquist=2 * self.disk.pixel_size)
+        stages = self.settings.stages(diameter=self.diameter, nyquist=2 * self.disk.pixel_size)
+        if self.decoder.gain is None:
+            return stages
+        return tuple(
+            replace(stage, learning_rate={**stage.learning_rate, "gain": GAIN_RATE}) for stage in stages
+        )
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Groups: network, latents (a table), poses (a table)."""
+        """Groups: network, gain (of the shells), latents (a table), poses (a table)."""
         groups = self.inference.parameter_groups()
-        return groups | {"network": [*self.decoder.parameters(), *groups.get("network", [])]}
+        network = [*self.decoder.network.parameters(), *groups.get("network", [])]
+        gain = self.decoder.gain
+        return groups | {"network": network} | ({} if gain is None else {"gain": [gain]})
 
     def encode(self, batch: Batch) -> Posterior:
         """Posterior of each image's latent."""
@@ -116,9 +133,12 @@ class Field(Method):
 
 
 class FieldDecoder(nn.Module):
-    """Positional encoding and residual network, with the mean map that they add to."""
+    """Positional encoding and residual network, with the mean map that they add to.
 
-    def __init__(self, settings: FieldSettings, problem: Problem) -> None:
+    ``first`` holds the frequencies that are learned first.
+    """
+
+    def __init__(self, settings: FieldSettings, problem: Problem, *, first: FourierDisk) -> None:
         super().__init__()
         self.box, self.pixel_size = problem.box, problem.pixel_size
         self.encoding = PositionalEncoding(
@@ -137,9 +157,12 @@ class FieldDecoder(nn.Module):
         )
         self._grid: VoxelGrid | None = None
         self._grid_version = 0
+        self.gain: nn.Parameter | None = None
         if self.mean is not None:
             nn.init.zeros_(self.network.last.weight)
             nn.init.zeros_(self.network.last.bias)
+            shell = torch.arange(problem.box // 2 + 2)
+            self.gain = nn.Parameter((shell <= float(first.radius[-1])).float())
 
     def field(self, z: Float[Tensor, "v d"]) -> FourierField:
         """The field at latents z."""
@@ -152,9 +175,19 @@ class FieldDecoder(nn.Module):
         )
 
     def forward(self, frequency: Float[Tensor, "v p 3"], z: Float[Tensor, "v d"]) -> Float[Tensor, "v p 2"]:
-        """Real and imaginary part of what the field adds to the mean, at frequencies in 1/Å."""
+        """Real and imaginary part of what the field adds to the mean, at frequencies in 1/Å.
+
+        What is added to a mean map is multiplied by a gain for each shell, which is zero at the start beyond
+        the frequencies that are learned first: where a network has not been trained, it says something too,
+        and where images tell little, little should be added.
+        """
         output: Tensor = self.network(self.encoding(frequency * self.pixel_size), z)
-        return output
+        if self.gain is None:
+            return output
+        radius = frequency.norm(dim=-1) * (self.box * self.pixel_size)
+        shell = radius.floor().clamp(max=len(self.gain) - 2)
+        inner, outer = self.gain[shell.long()], self.gain[shell.long() + 1]
+        return output * torch.lerp(inner, outer, (radius - shell).clamp(max=1.0))[..., None]
 
     def _mean_grid(self) -> VoxelGrid | None:
         """The mean map with its oversampled transform, made anew where the map is another."""

@@ -81,7 +81,8 @@ class Inference(nn.Module):
         An arc in two components is as likely as a line in one, and once it is there it stays: the
         likelihood does not tell them apart. So a motion is first laid along one.
         """
-        alone = self.settings.encoder in IN_OBJECT_FRAME and progress < ALONE
+        settings = self.settings
+        alone = settings.one_first and settings.encoder in IN_OBJECT_FRAME and progress < ALONE
         return posterior.leading(1) if alone else posterior
 
     def prior(self, posterior: Posterior, disk: FourierDisk, progress: float) -> dict[str, Tensor]:
