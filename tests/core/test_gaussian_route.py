@@ -22,7 +22,7 @@ def _prefer(monkeypatch: pytest.MonkeyPatch, route: type) -> None:
     """Make one route cost nothing."""
     free = {"multiply": 0.0, "wave": 0.0, "product_call": -1.0}
     if route is SplatRoute:
-        free = {"tap": 0.0, "weight": 0.0, "grid": 0.0, "splat_call": -1.0}
+        free = {"tap": 0.0, "grid": 0.0, "splat_call": -1.0}
     costs = Costs(**{field.name: 1.0 for field in fields(Costs)} | free)
     monkeypatch.setattr(gaussian_route, "COSTS", dict.fromkeys(COSTS, costs))
 
