@@ -102,9 +102,15 @@ def measured_cs(path: Path) -> Measured:
 def write_cs(table: ParticleTable, path: Path | str, *, overwrite: bool = False) -> None:
     """Write the table's rows as a .cs file with every field of the file that was read.
 
-    Errors: FileExistsError; InputError where the table was not read from a .cs file.
+    Errors: FileExistsError; InputError where the table was not read from a .cs file, or is expanded by a
+    symmetry, as each particle has one uid.
     """
     rows = table.columns.cs
+    if table.copy is not None:
+        raise InputError(
+            f"{table.source}: found particles expanded by a symmetry, to be written to {path}; wanted each "
+            "once, as uids are unique. Write a .star file, or expand them in cryoSPARC."
+        )
     if rows is None:
         raise InputError(
             f"{table.source}: found no cryoSPARC fields to write to {path}; wanted a table read from a .cs "

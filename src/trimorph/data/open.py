@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from trimorph.core.symmetry import symmetry_order
 from trimorph.data.particles import ParticleStack
 from trimorph.data.read import read_particles
 from trimorph.data.selection import select_particles
+from trimorph.data.symmetry_expansion import expand_by_symmetry
 from trimorph.data.tables import ParticleTable
 
 
@@ -38,6 +40,9 @@ class ParticleInput:
     """Keep one half set."""
     first: int | None = None
     """Keep the first so many particles."""
+    symmetry: str = "C1"
+    """Point group of the particle, C or D (C3, D2): every particle is taken once in each of its symmetric
+    poses, so that each of its asymmetric units is seen in one place and has a latent of its own."""
     box: int | None = None
     """Box in pixels to downsample the images to, by cropping their transforms."""
     pixel_size: float | None = None
@@ -55,10 +60,12 @@ class ParticleInput:
 def open_table(
     particles: ParticleInput, *, need_images: bool = True, box: int | None = None
 ) -> ParticleTable:
-    """Read the table alone, with the selection applied; without images, ``box`` may have to be given.
+    """Read the table alone: selected, then expanded by the symmetry. Without images it may need a ``box``.
 
-    Errors: FileNotFoundError; those of :func:`read_particles` and :func:`select_particles`.
+    Errors: FileNotFoundError; those of :func:`read_particles`, :func:`select_particles` and
+    :func:`expand_by_symmetry`.
     """
+    symmetry_order(particles.symmetry)  # refuses an unknown group before anything is read
     if not particles.particles.exists():
         raise FileNotFoundError(
             f"{particles.particles}: found no such file; wanted particles (.star, .cs or a stack). Check the "
@@ -76,15 +83,15 @@ def open_table(
         box=box,
     )
     chosen = (particles.index, particles.subset, particles.half, particles.first)
-    if all(choice is None for choice in chosen):
-        return table
-    return select_particles(
-        table,
-        index=particles.index,
-        subset=particles.subset,
-        half=particles.half,
-        first=particles.first,
-    )
+    if any(choice is not None for choice in chosen):
+        table = select_particles(
+            table,
+            index=particles.index,
+            subset=particles.subset,
+            half=particles.half,
+            first=particles.first,
+        )
+    return expand_by_symmetry(table, particles.symmetry)
 
 
 def open_particles(particles: ParticleInput) -> ParticleStack:

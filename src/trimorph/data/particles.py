@@ -69,7 +69,8 @@ class ParticleStack:
         seed: int = 0,
     ) -> None:
         self.table = table
-        self._preparer = ImagePreparer(table, Wanted(box, pixel_size, diameter, window, invert, seed))
+        images, self._image = _images(table)
+        self._preparer = ImagePreparer(images, Wanted(box, pixel_size, diameter, window, invert, seed))
         self._ctf = spread_ctf(_FLAT, len(table)) if ignore_ctf else table.ctf
         self._cache: HalfPlaneCache | None = None
 
@@ -113,11 +114,11 @@ class ParticleStack:
 
     def images(self, indices: Rows) -> list[Float[Tensor, "h w"]]:
         """Images at their stored size, normalised, neither windowed nor centred."""
-        return self._preparer.images(self._rows(indices))
+        return self._preparer.images(self._image[self._rows(indices)])
 
     def transforms(self, indices: Rows, *, limit: FourierDisk | None = None) -> Complex[Tensor, "b n"]:
         """Transforms alone, which need neither poses nor CTF."""
-        rows = self._rows(indices)
+        rows = self._image[self._rows(indices)]
         count = len(limit or self.disk)
         if self._cache is not None:
             return self._cache.read(torch.from_numpy(rows), count)
@@ -163,15 +164,16 @@ class ParticleStack:
         Errors: OSError where the disk is full; InputError where neither memory nor a folder is at hand.
         """
         limit = available_memory() // 2 if ram_limit is None else ram_limit
+        images = len(self._preparer.table)
         shape: dict[str, Any] = {
-            "images": len(self),
+            "images": images,
             "pixels": len(self.disk),
             "scale": self._preparer.noise_amplitude,
             "precision": precision,
         }
         packing = partial(pack, scale=shape["scale"], precision=precision)
         blocks = self._blocks(packing, progress)
-        needed = cache_bytes(len(self), len(self.disk), precision)
+        needed = cache_bytes(images, len(self.disk), precision)
         if needed <= limit:
             self._cache = cache_in_memory(blocks, **shape)
             return
@@ -196,7 +198,8 @@ class ParticleStack:
         """All transforms in order, packed; as many threads as torch has work on a block each."""
         threads = torch.get_num_threads()
         block = max(1, _BLOCK_PIXELS // int(self.table.box.max()) ** 2)
-        rows = np.split(np.arange(len(self)), range(block, len(self), block))
+        images = len(self._preparer.table)
+        rows = np.split(np.arange(images), range(block, images, block))
         done = 0
         torch.set_num_threads(1)  # what new threads start with
         try:
@@ -210,7 +213,7 @@ class ParticleStack:
                 yield values
                 done += len(values)
                 if progress is not None:
-                    progress(done, len(self))
+                    progress(done, images)
         finally:
             torch.set_num_threads(threads)
 
@@ -246,7 +249,7 @@ class ParticleStack:
             torch.tensor(table.rotation, dtype=torch.float32),
             self._ctf.to("cpu"),
             torch.zeros(len(table), 2),
-            torch.as_tensor(self._preparer.group),
+            torch.as_tensor(self._preparer.group[self._image]),
         )
 
     def _rows(self, indices: Rows) -> NDArray[np.int64]:
@@ -254,3 +257,11 @@ class ParticleStack:
             np.arange(len(self))[indices if isinstance(indices, slice) else np.asarray(indices)]
         )
         return chosen
+
+
+def _images(table: ParticleTable) -> tuple[ParticleTable, NDArray[np.int64]]:
+    """The rows whose images differ, and which of them each row shows: copies of a particle share one."""
+    if table.copy is None:
+        return table, np.arange(len(table))
+    _, first, image = np.unique(table.row, return_index=True, return_inverse=True)
+    return table.select(first), image.ravel()

@@ -67,11 +67,15 @@ def half_sets(table: ParticleTable, *, seed: int = 0) -> NDArray[np.int64]:
 
 
 def two_halves(table: ParticleTable, *, seed: int = 0) -> NDArray[np.int64]:
-    """Half set of each particle, drawn anew where all that were selected are in one."""
+    """Half set of each particle, drawn anew where all that were selected are in one.
+
+    Rows of one particle, as a symmetry expansion makes them, are in the same.
+    """
     sets = half_sets(table, seed=seed)
-    if len(sets) < 2 or len(np.unique(sets)) > 1:
+    particles, particle = np.unique(table.row, return_inverse=True)
+    if len(particles) < 2 or len(np.unique(sets)) > 1:
         return sets
-    return np.random.default_rng([seed, 1]).permutation(len(sets)) % 2 + 1
+    return (np.random.default_rng([seed, 1]).permutation(len(particles)) % 2 + 1)[particle]
 
 
 def read_index(path: Path | str) -> NDArray[Any]:

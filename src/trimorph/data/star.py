@@ -18,7 +18,7 @@ from trimorph.data.columns import bad_value, whole_numbers
 from trimorph.data.measured import Measured
 from trimorph.data.stacks import check_images, find_stacks
 from trimorph.data.star_blocks import read_blocks, write_blocks
-from trimorph.data.star_export import canonical_blocks
+from trimorph.data.star_export import angle_columns, canonical_blocks
 from trimorph.data.star_rows import StarRows, join_optics
 from trimorph.data.tables import ParticleTable, SourceColumns, TableWarning
 
@@ -101,7 +101,8 @@ def write_star(table: ParticleTable, path: Path | str, *, overwrite: bool = Fals
     """Write the table's rows as a star file.
 
     A table that was read from a star file is written with all its blocks, and every value of every column as
-    it stood there. Any other table becomes RELION 3.1 blocks with canonical values.
+    it stood there, but for the angles of particles that a symmetry has expanded. Any other table becomes
+    RELION 3.1 blocks with canonical values.
 
     Errors: FileExistsError; InputError where images are dark on bright (no star column says so).
     """
@@ -112,7 +113,10 @@ def write_star(table: ParticleTable, path: Path | str, *, overwrite: bool = Fals
         return
     particles = source.star[source.particles]
     assert isinstance(particles, DataFrame)  # so read
-    write_blocks({**source.star, source.particles: particles.iloc[table.row]}, path, overwrite)
+    rows = particles.iloc[table.row]
+    if table.copy is not None:
+        rows = rows.assign(**angle_columns(table))
+    write_blocks({**source.star, source.particles: rows}, path, overwrite)
 
 
 def image_keys(star: StarRows) -> tuple[NDArray[np.int64], list[str]]:

@@ -53,6 +53,15 @@ def canonical_blocks(table: ParticleTable, folder: Path) -> dict[str, DataFrame 
     return {"optics": DataFrame(optics), "particles": DataFrame(particles)}
 
 
+def angle_columns(table: ParticleTable) -> dict[str, list[str]]:
+    """Columns of the Euler angles in degrees; none where the table has no poses."""
+    if table.rotation is None:
+        return {}
+    euler = np.rad2deg(matrix_to_euler(torch.from_numpy(table.rotation)).numpy())
+    names = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
+    return {name: _six(values) for name, values in zip(names, euler.T, strict=True)}
+
+
 def _optics_values(table: ParticleTable) -> dict[str, NDArray[np.float64]]:
     ctf = table.ctf
     values = (
@@ -78,13 +87,11 @@ def _image_names(table: ParticleTable, folder: Path) -> list[str]:
 
 
 def _pose_columns(table: ParticleTable) -> dict[str, list[str]]:
-    columns: dict[str, NDArray[np.float64]] = {}
-    if table.rotation is not None:
-        euler = np.rad2deg(matrix_to_euler(torch.from_numpy(table.rotation)).numpy())
-        columns |= dict(zip(("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"), euler.T, strict=True))
+    columns = angle_columns(table)
     if table.shift is not None:
-        columns |= {"rlnOriginXAngst": table.shift[:, 0], "rlnOriginYAngst": table.shift[:, 1]}
-    return {name: _six(values) for name, values in columns.items()}
+        names = ("rlnOriginXAngst", "rlnOriginYAngst")
+        columns |= {name: _six(values) for name, values in zip(names, table.shift.T, strict=True)}
+    return columns
 
 
 def _ctf_columns(ctf: CTF) -> dict[str, list[str]]:

@@ -43,7 +43,7 @@ class ParticleTable:
     the image and ``slice`` which image of it, from 0. Pixels times ``sign`` make protein bright.
     ``rotation``, ``shift`` (Å; x, y) and ``ctf`` are None where the source has none. ``group`` counts optics
     groups from 0, ``half`` is 1 or 2, ``row`` is the row in the source, from 0, and ``columns`` the source
-    itself.
+    itself. Where particles were expanded by a symmetry, ``copy`` numbers the rows of each from 0.
     """
 
     source: Path
@@ -61,6 +61,7 @@ class ParticleTable:
     micrograph: NDArray[Any] | None
     row: NDArray[np.int64]
     columns: SourceColumns = field(default_factory=SourceColumns)
+    copy: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.slice)

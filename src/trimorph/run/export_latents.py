@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from trimorph.core.errors import InputError
+from trimorph.core.symmetry import symmetry_order
 from trimorph.data.atomic import atomic_path
 from trimorph.data.cryodrgn import write_latents as write_pickle
 from trimorph.run.run import Run
@@ -18,10 +19,12 @@ def write_latents(
     """Write the latents' means of a run, one row a particle in the order of training.
 
     The suffix says how: ``.csv`` (number of the particle, then z_1 ..., then their standard deviations),
-    ``.npy`` (n, d), or ``.pkl``, which is cryoDRGN's ``z.N.pkl`` with means and log variances.
+    ``.npy`` (n, d), or ``.pkl``, which is cryoDRGN's ``z.N.pkl`` with means and log variances. Particles that
+    were expanded by a symmetry have a row for each copy, next to each other, and the .csv the copy's number.
     Errors: InputError for another suffix; FileExistsError.
     """
-    path, latents = Path(path), Run.open(run).latents(epoch)
+    opened = Run.open(run)
+    path, latents, order = Path(path), opened.latents(epoch), symmetry_order(opened.recipe.data.symmetry)
     variance = np.diagonal(latents.covariance, axis1=1, axis2=2)
     if path.suffix == ".pkl":
         log_variance = np.log(np.maximum(variance, 1e-12))
@@ -31,10 +34,16 @@ def write_latents(
             np.save(file, latents.mean)
     elif path.suffix == ".csv":
         components = range(1, latents.mean.shape[1] + 1)
-        header = ["particle", *(f"z_{i}" for i in components), *(f"sd_{i}" for i in components)]
-        rows = np.column_stack([latents.index, latents.mean, np.sqrt(variance)])
+        header = [
+            "particle",
+            *(["copy"] if order > 1 else []),
+            *(f"z_{i}" for i in components),
+            *(f"sd_{i}" for i in components),
+        ]
+        which = np.stack(np.divmod(latents.index, order), axis=1)[:, : 2 if order > 1 else 1]
+        rows = np.column_stack([which, latents.mean, np.sqrt(variance)])
         with atomic_path(path, overwrite=overwrite) as temporary:
-            form = ["%d", *["%.6g"] * (len(header) - 1)]
+            form = ["%d"] * which.shape[1] + ["%.6g"] * (len(header) - which.shape[1])
             np.savetxt(temporary, rows, fmt=form, delimiter=",", header=",".join(header), comments="")
     else:
         raise InputError(

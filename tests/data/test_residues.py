@@ -1,0 +1,68 @@
+"""Residues as points: where they scatter, and how much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trimorph.data
+from trimorph.core.errors import InputError
+from trimorph.data.residues import Residues, read_residues
+from trimorph.data.structure import Structure, read_structure
+
+PDB = Path(trimorph.data.__file__).parent / "examples" / "adk_open.pdb"
+CARBON, OXYGEN = 2.5088, 1.9826
+"""Form factors at k = 0 in Å (Peng et al. 1996)."""
+
+
+def structure(*atoms: tuple[str, int, str, str, float]) -> Structure:
+    """Atoms of chain, residue, name of it, element, and x."""
+    chain, residue, name, element, x = zip(*atoms, strict=True)
+    position = np.stack([np.array(x), np.zeros(len(x)), np.zeros(len(x))], 1)
+    blank = np.array([""] * len(x))
+    return Structure(
+        position,
+        np.array(element),
+        np.array(chain),
+        np.array(residue),
+        np.array(name),
+        blank,
+        np.zeros(len(x)),
+    )
+
+
+def test_a_residue_is_a_point_at_its_scattering_centre() -> None:
+    found = Residues.of(
+        structure(
+            ("A", 1, "GLY", "C", 0.0),
+            ("A", 1, "GLY", "O", 3.0),
+            ("A", 2, "GLY", "C", 10.0),
+            ("B", 2, "GLY", "C", 20.0),
+            ("B", 2, "ATP", "C", 30.0),
+        )
+    )
+    first = 3.0 * OXYGEN / (CARBON + OXYGEN)
+    np.testing.assert_allclose(found.position[:, 0], [first, 10.0, 20.0, 30.0], atol=1e-3)
+    np.testing.assert_allclose(found.weight, [CARBON + OXYGEN, CARBON, CARBON, CARBON], atol=1e-3)
+    assert found.chosen("B", source="x").tolist() == [2, 3]
+    assert found.chosen("A:2-9", source="x").tolist() == [1]
+    with pytest.raises(InputError, match=r'--chains: found no atom for "C"; its chains are A, B'):
+        found.chosen("C", source="--chains")
+
+
+def test_one_point_a_residue_of_adenylate_kinase() -> None:
+    found, atoms = read_residues(PDB), read_structure(PDB)[0]
+    assert len(found) == 214
+    assert found.first.residue.tolist() == list(range(1, 215))
+    kinds = {"C": CARBON, "O": OXYGEN, "N": 2.2110, "S": 5.1600}
+    total = sum(kinds[str(element)] for element in atoms.element)
+    assert found.weight.sum() == pytest.approx(total, rel=2e-3)
+    middle = (found.weight[:, None] * found.position).sum(0) / found.weight.sum()
+    np.testing.assert_allclose(middle, atoms.position.mean(0), atol=0.2)
+
+
+def test_an_element_that_does_not_exist() -> None:
+    with pytest.raises(InputError, match='no electron form factor for element "X"'):
+        Residues.of(structure(("A", 1, "UNK", "X", 0.0)))
