@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from trimorph.run.cryodrgn import load_cryodrgn
     from trimorph.run.export_latents import write_latents
     from trimorph.run.modes import Modes, write_modes
+    from trimorph.run.motion import MotionReport, write_motion
+    from trimorph.run.observability import Observability, write_observability
     from trimorph.run.quick import quick
     from trimorph.run.recipe import Recipe
     from trimorph.run.run import Run
@@ -52,6 +54,10 @@ _HOMES = {
     "write_latents": "run.export_latents",
     "Modes": "run.modes",
     "write_modes": "run.modes",
+    "MotionReport": "run.motion",
+    "write_motion": "run.motion",
+    "Observability": "run.observability",
+    "write_observability": "run.observability",
     "quick": "run.quick",
     "Recipe": "run.recipe",
     "Run": "run.run",
@@ -66,6 +72,8 @@ __all__ = [
     "FourierDisk",
     "InputError",
     "Modes",
+    "MotionReport",
+    "Observability",
     "ParticleInput",
     "ParticleStack",
     "ParticleTable",
@@ -85,6 +93,8 @@ __all__ = [
     "train",
     "write_latents",
     "write_modes",
+    "write_motion",
+    "write_observability",
     "write_volumes",
 ]
 

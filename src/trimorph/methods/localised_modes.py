@@ -2,7 +2,8 @@
 
 Letters: d components of the latent, k directions, g Gaussians, r numbers that change in each.
 
-Source: Chen & Ludtke, Nature Methods 18 (2021) 930, Fig. 4, where such directions are picked by hand.
+Source: Chen & Ludtke, Nature Methods 18 (2021) 930, Fig. 4: vectors along which a
+domain moves most and the rest least are sought in the latent space.
 """
 
 from __future__ import annotations

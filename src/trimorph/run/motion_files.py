@@ -83,6 +83,7 @@ def write_points(path: Path, motion: CloudMotion, state: int, *, box: int, pixel
         residue.name, residue.seqid, residue.het_flag = "UNL", gemmi.SeqId(number, " "), "H"
         atom.name, atom.element, atom.serial = "C", gemmi.Element("C"), number
         atom.pos, atom.occ, atom.b_iso = gemmi.Position(*numbers[0]), float(numbers[1]), float(numbers[2])
+        residue.subchain, residue.entity_id, residue.entity_type = "A", "1", gemmi.EntityType.NonPolymer
         residue.add_atom(atom)
         chain.add_residue(residue)
     model = gemmi.Model(1)
@@ -90,6 +91,9 @@ def write_points(path: Path, motion: CloudMotion, state: int, *, box: int, pixel
     structure = gemmi.Structure()
     structure.name = path.stem
     structure.add_model(model)
+    entity = gemmi.Entity("1")
+    entity.entity_type, entity.subchains = gemmi.EntityType.NonPolymer, ["A"]
+    structure.entities = gemmi.EntityList([entity])
     with atomic_path(path) as temporary:
         structure.make_mmcif_document().write_file(str(temporary))
 

@@ -46,6 +46,7 @@ def draw_observability(
     )
     histogram.axvline(threshold, color="black", linewidth=0.8, linestyle=":")
     histogram.set(xlabel="share of the latent's variance that the image removes", ylabel="particles")
+    histogram.set_yscale("log")
     histogram.legend(frameon=False, fontsize=8)
     _draw_errors(errors, found)
     for axes in (histogram, errors):
@@ -67,9 +68,8 @@ def _draw_views(axes: Axes, found: Observability, motion: Float[ndarray, " 3"] |
     some = _some(found)
     place = hemisphere(found.view[some])
     size = float(np.clip(4000 / len(some), 1.5, 30))
-    points = axes.scatter(
-        *place.T, c=found.share[some], s=size, cmap="viridis", vmin=0.0, vmax=1.0, linewidths=0
-    )
+    remains = np.sqrt(1 - found.share[some])
+    points = axes.scatter(*place.T, c=remains, s=size, cmap="viridis_r", vmin=0.0, vmax=1.0, linewidths=0)
     turn = np.linspace(0, 2 * np.pi, 200)
     axes.plot(np.cos(turn), np.sin(turn), color="black", linewidth=0.6)
     if motion is not None:
@@ -81,7 +81,7 @@ def _draw_views(axes: Axes, found: Observability, motion: Float[ndarray, " 3"] |
     axes.set_title("views of the object: along z in the middle", fontsize=9)
     axes.set_xlabel("x", fontsize=8, labelpad=1)
     axes.set_ylabel("y", fontsize=8, labelpad=1)
-    axes.figure.colorbar(points, ax=axes, label="share", shrink=0.75, pad=0.02)
+    axes.figure.colorbar(points, ax=axes, label="error of the latent / its spread", shrink=0.75, pad=0.02)
 
 
 def _draw_errors(axes: Axes, found: Observability) -> None:
