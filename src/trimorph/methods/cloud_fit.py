@@ -169,6 +169,6 @@ def _round(cloud: Gaussians, target: CloudTarget, region: CloudRegion, *, nonneg
         jac=True,
         method="L-BFGS-B",
         bounds=Bounds(least, most),
-        options={"maxcor": MEMORY, "maxfun": LOOKS, "maxiter": LOOKS, "ftol": 1e-5, "gtol": 0.0},
+        options={"maxcor": MEMORY, "maxfun": LOOKS, "maxiter": LOOKS, "ftol": 1e-7, "gtol": 0.0},
     )
     return unpacked(torch.from_numpy(found.x).to(cloud.position).view(5, -1))

@@ -14,8 +14,8 @@ from torch import Tensor
 from trimorph.core.errors import InputError
 from trimorph.methods.cloud_target import CloudTarget
 
-FAINT = 0.05
-"""Share of what a map has where it is dense, above which a voxel belongs to it."""
+FAINT, FILLED = 0.02, 0.1
+"""Shares of what a map has where it is dense, above which a voxel belongs to it, and counts as filled."""
 
 NOISE = 4.0
 """Standard deviations of the map outside the particle, above which a voxel belongs to it."""
@@ -84,7 +84,7 @@ def cloud_region(
     Blurred to the resolution, a map is where it exceeds FAINT of its dense level, sqrt(sum V^4 / sum V^2),
     and NOISE standard deviations of what lies outside the sphere in the box. Gaussians may stand up to
     resolution / 2 farther out, and there the density falls to 0 to leave out noise. With a mask, both are
-    as far as the mask is.
+    as far as the mask is. The volume is of what exceeds FILLED of the dense level.
 
     Errors: InputError for a resolution beyond Nyquist, an empty map, and a mask that leaves no Gaussian.
     """
@@ -94,7 +94,8 @@ def cloud_region(
     blurred = _blurred(density, SMOOTHING * resolution / pixel_size)
     dense = float((blurred.pow(4).sum() / blurred.square().sum()).sqrt())
     outside = blurred[(_distance(len(density)) > len(density) / 2).to(density.device)]
-    body = blurred > max(FAINT * dense, NOISE * float(outside.std()))
+    noise = NOISE * float(outside.std())
+    body, filled = blurred > max(FAINT * dense, noise), blurred > max(FILLED * dense, noise)
     if mask is None:
         reach = 0.5 * resolution
         distance = ndimage.distance_transform_edt(~body.cpu().numpy(), sampling=pixel_size)
@@ -107,10 +108,10 @@ def cloud_region(
                 "wanted as many. Resample the mask to the map's box and voxels."
             )
         weight, inside = mask, mask > 0.5
-        body = body & inside
+        body, filled = body & inside, filled & inside
     if not bool(body.any()):
         raise _nothing("no density of the map" + ("" if mask is None else " inside the mask"))
-    return CloudRegion(density * weight, pixel_size, inside, float(body.sum()) * pixel_size**3)
+    return CloudRegion(density * weight, pixel_size, inside, float(filled.sum().clamp_min(1)) * pixel_size**3)
 
 
 def require_resolution(resolution: float, pixel_size: float) -> None:
