@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,31 @@ def test_modes_stay_inside_the_mask(tmp_path: Path) -> None:
         start, end = linear.decode(torch.tensor([[0.0], [10.0]])).voxels(BOX, PIXEL_SIZE)
     change = (end - start).square()
     assert float(change[x < 0].sum() / change.sum()) > 0.95
+
+
+def test_mask_is_found_where_the_density_varies(tmp_path: Path) -> None:
+    """Far from the mean's density too: a spot that is there or not, and nearly lost in the mean."""
+    spot = 0.8 * cloud(BOX, (4.0, 0.0, -3.0))
+    there = torch.randn(500, 1, generator=torch.Generator().manual_seed(5))
+    images = mix_images(torch.cat([MEAN, spot]), torch.cat([torch.ones(500, 1), there], 1))
+    problem = replace(images.problem(MEAN[0]), mask=None)
+    torch.manual_seed(0)
+    linear = Linear(LinearSettings(epochs=6), problem)
+    ball = linear.mask.clone()
+    assert [stage.epochs for stage in linear.stages[:2]] == [3, 6]
+    train(linear, images, tmp_path / "run", problem=problem, batch_size=50, checkpoint_every=1)
+    inside = resample(spot, PIXEL_SIZE, box=linear.frame.box, pixel_size=linear.frame.pixel_size)[0].square()
+    assert float((linear.mask * inside).sum() / inside.sum()) > 0.9
+    assert float(linear.mask.sum()) < 0.5 * float(ball.sum())
+    assert int(linear.real) == 1
+    assert "density varies most in" in (tmp_path / "run" / "log.txt").read_text()
+    again = shutil.copytree(tmp_path / "run", tmp_path / "again")
+    for later in (again / "checkpoints").glob("*.pt"):
+        if later.stem > "0003":
+            later.unlink()
+    torch.manual_seed(0)
+    train(Linear(LinearSettings(epochs=6), problem), images, again, problem=problem, batch_size=50)
+    assert_identical(final_state(again), final_state(tmp_path / "run"))
 
 
 @pytest.fixture(scope="module")

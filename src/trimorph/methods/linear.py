@@ -14,21 +14,20 @@ densities seen through projections; as variability analysis, Punjani & Fleet, J.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import ceil
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
-from trimorph.core.checks import check_range
 from trimorph.core.noise import NoiseModel
 from trimorph.core.voxel_grid import VoxelGrid, resample
 from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
 from trimorph.methods.held_out import HeldOut, best_total, held_out, second_moment
-from trimorph.methods.mode_agreement import align, principal, shared_power, shells
+from trimorph.methods.linear_settings import LinearSettings as LinearSettings
+from trimorph.methods.mode_agreement import align, principal, prior_penalty, shared_power, shells
 from trimorph.methods.mode_frame import ModeFrame, coarsest_grid
 from trimorph.methods.mode_problem import (
     ingredients,
@@ -40,35 +39,10 @@ from trimorph.methods.mode_problem import (
 )
 from trimorph.methods.mode_verdict import AGREEMENT, agreement, real_modes, useful_modes, verdict
 from trimorph.methods.posterior import Posterior
-from trimorph.methods.variance_mask import shared_variance, variance_masks
+from trimorph.methods.variance_mask import narrowest_good, shared_variance, variance_masks
 
 IMAGES_SHOWN = 20_000
 """Images, counted every time they are seen, that a first fit of the half sets takes by default."""
-
-
-@dataclass(frozen=True)
-class LinearSettings:
-    """Settings of the method `linear`."""
-
-    modes: int | Literal["auto"] = "auto"
-    """Number of modes, 1 to 64; auto: as many as raise the likelihood of images that were held out."""
-    resolution: float | None = None
-    """Finest resolution of the modes in Å; by default it is raised in steps while that likelihood grows."""
-    epochs: int | None = None
-    """Passes through the particles for the first fit of the half sets, and half as many for each step after
-    it. By default, as many as show 20,000 images."""
-    learning_rate: float = 0.05
-    """Peak learning rate of the modes, in units of the mean map's standard deviation."""
-    contrast: float = 0.0
-    """Standard deviation of the particles' contrast (amplitude) around 1; 0 takes all as equal."""
-
-    def __post_init__(self) -> None:
-        if self.modes != "auto":
-            check_range("modes", self.modes, least=1, most=64)
-        check_range("epochs", self.epochs, least=1)
-        check_range("resolution", self.resolution, above=0)
-        check_range("learning_rate", self.learning_rate, above=0)
-        check_range("contrast", self.contrast, least=0)
 
 
 class Linear(Method):
@@ -87,7 +61,7 @@ class Linear(Method):
         super().__init__(problem)
         mean, mask, half = ingredients(problem)
         self.settings, self.particles = settings, problem.particles
-        self.mask_is_given = problem.mask is not None
+        self.searches = problem.mask is None
         self.epochs = settings.epochs or ceil(IMAGES_SHOWN / problem.particles)
         self.limits = mode_limits(settings.resolution, problem)
         self.frame = ModeFrame(
@@ -103,10 +77,10 @@ class Linear(Method):
         self.register_buffer("mean", mean.clone())
         self.register_buffer("mask", mask)
         self.register_buffer("half_set", half, persistent=False)
-        coarse = self.disk.limit(resolution=self.limits[0]).radius[-1]
-        self.halves = nn.Parameter(0.1 * random_modes(2, count, box=box, radius=float(coarse)))
         self.modes = nn.Parameter(torch.zeros(count, box, box, box))
+        self.halves = nn.Parameter(self._start())
         self.register_buffer("prior", torch.ones(count, int(shells(box).max()) + 1))
+        self.register_buffer("searching", torch.tensor(int(self.searches)))
         for name, number in {"tried": 0, "best": 0, "settled": 0, "kept": count, "real": 0}.items():
             self.register_buffer(name, torch.tensor(number))
         for name in ("gain", "gain_error", "cosine"):
@@ -121,6 +95,7 @@ class Linear(Method):
         self.gain_error: Tensor
         self.cosine: Tensor
         self.level: Tensor
+        self.searching: Tensor
         self.tried: Tensor
         self.best: Tensor
         self.settled: Tensor
@@ -132,6 +107,10 @@ class Linear(Method):
         """Mean, half sets, and a mask where the user gives one."""
         return frozenset({"mean", "mask", "half"})
 
+    @classmethod
+    def refuse(cls, settings: LinearSettings, problem: Problem) -> None:
+        """What is wrong is said at once, as training begins at once."""
+
     @property
     def latent_dim(self) -> int:
         """Number of modes that are kept."""
@@ -139,7 +118,10 @@ class Linear(Method):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The half sets at one limit after another while that pays, then all particles at the best."""
+        """The half sets at one limit after another while that pays, then all particles at the best.
+
+        Before, where no mask is given, the half sets anywhere, to find where the density varies.
+        """
         rate, later = self.settings.learning_rate, ceil(self.epochs / 2)
         limits = self.limits[: int(self.tried)] if self.settled else self.limits
         epochs = [self.epochs, *[later] * len(limits)]
@@ -147,6 +129,8 @@ class Linear(Method):
             Stage(f"half sets to {limit:.1f} Å", count, limit, {"halves": rate})
             for count, limit in zip(epochs, limits, strict=False)
         ]
+        if self.searches:
+            halves.insert(0, Stage(f"search to {limits[0]:.1f} Å", later, limits[0], {"halves": rate}))
         limit = limits[int(self.best) if self.settled else -1]
         return (*halves, Stage(f"all to {limit:.1f} Å", later, limit, {"modes": rate}))
 
@@ -199,10 +183,12 @@ class Linear(Method):
             sets = self._masked(self.halves)
             _, likelihood = self.frame.posterior(sets, batch, which=self.half_set[batch.index])
             return {"likelihood": -likelihood.mean() / pixels}
-        _, likelihood = self.frame.posterior(self.densities()[None], batch)
+        modes = self.densities()
+        _, likelihood = self.frame.posterior(modes[None], batch)
+        penalty = self.mask.mean() * prior_penalty(modes, self.prior[: len(modes)])
         return {
             "likelihood": -likelihood.mean() / pixels,
-            "prior": self._penalty() / (self.particles * pixels),
+            "prior": penalty / (self.particles * pixels),
         }
 
     def begin(self) -> Iterator[str]:
@@ -216,17 +202,17 @@ class Linear(Method):
             if "modes" in stage.learning_rate:
                 self._order(survey)
                 return [self.verdict]
+            if self.searching:
+                self._search(limit, survey)
+                return [f"density varies most in {100 * float(self.mask.mean()):.1f} % of the box"]
             sets, found = self._judged(limit, survey)
-            if not self.mask_is_given and not self.tried:
-                sets, found = self._narrowed(sets, found, limit=limit, survey=survey)
             most = best_total(found.gain)
             better = not self.tried or most > 1.01 * max(best_total(self.gain), 0.0)
             if better:
                 self._adopt(sets, found)
             self.tried += 1
             self.settled.fill_(int(not better or int(self.tried) == len(self.limits)))
-        said = f"{stage.name}: modes in {100 * float(self.mask.mean()):.1f} % of the box raise the held-out "
-        said += f"likelihood by {max(most, 0.0):.3f} an image"
+        said = f"{stage.name}: the modes raise the held-out likelihood by {max(most, 0.0):.3f} an image"
         return [said if better else f"{said}, hardly more than at the coarser limit, which is taken"]
 
     @property
@@ -240,24 +226,29 @@ class Linear(Method):
         """Which of the modes that were tried are real."""
         return real_modes(self.gain, self.gain_error, cosine=self.cosine, level=self.level)
 
+    def _start(self, generator: torch.Generator | None = None) -> Float[Tensor, "2 k c c c"]:
+        """Small random modes of both half sets, as coarse as the first limit."""
+        radius = float(self.disk.limit(resolution=self.limits[0]).radius[-1])
+        return 0.1 * random_modes(2, len(self.modes), box=self.frame.box, radius=radius, generator=generator)
+
     def _judged(self, limit: float, survey: Survey) -> tuple[Float[Tensor, "2 k c c c"], HeldOut]:
         """The half sets' modes, matched, and what each says of the other's images."""
         sets = torch.stack(align(*self._masked(self.halves).flatten(2))).unflatten(2, self.mask.shape)
         return sets, held_out(self.frame, sets, 1 - self.half_set, resolution=limit, survey=survey)
 
-    def _narrowed(
-        self, sets: Float[Tensor, "2 k c c c"], found: HeldOut, *, limit: float, survey: Survey
-    ) -> tuple[Float[Tensor, "2 k c c c"], HeldOut]:
-        """Take the mask, of several around what varies in both half sets, that gives the most likelihood."""
-        first, second = sets * found.deviation[:, :, None, None, None]
+    def _search(self, limit: float, survey: Survey) -> None:
+        """Settle the mask, and begin anew in it: modes that have learned noise would go on with it."""
+        sets, found = self._judged(limit, survey)
         reach = 0.25 * limit / self.frame.pixel_size
-        whole, tried = self.mask.clone(), [(self.mask.clone(), sets, found)]
-        for mask in variance_masks(shared_variance(first, second, width=reach), reach=reach):
-            self.mask.copy_(whole * mask)
-            tried.append((self.mask.clone(), *self._judged(limit, survey)))
-        mask, sets, found = max(tried, key=lambda one: best_total(one[2].gain))
-        self.mask.copy_(mask)
-        return sets, found
+        variance = shared_variance(*(sets * found.deviation[:, :, None, None, None]), width=reach)
+        masks = [*(self.mask * mask for mask in variance_masks(variance, reach=reach)), self.mask.clone()]
+        gains = []
+        for mask in masks:
+            self.mask.copy_(mask)
+            gains.append(best_total(self._judged(limit, survey)[1].gain))
+        self.mask.copy_(masks[narrowest_good(gains)])
+        self.halves.copy_(self._start(torch.Generator().manual_seed(0)))
+        self.searching.fill_(0)
 
     def _adopt(self, sets: Float[Tensor, "2 k c c c"], found: HeldOut) -> None:
         """Take what the half sets gave as the start of the modes of all particles, and as their prior."""
@@ -283,13 +274,6 @@ class Linear(Method):
         spread = second_moment(self.frame, modes, resolution=limit, survey=survey)
         longer = torch.linalg.cholesky(spread).T @ modes.flatten(1)
         self.modes[: len(modes)] = self._stored(principal(longer).view_as(modes))
-
-    def _penalty(self) -> Tensor:
-        """Negative log of the prior: Fourier shells with the variance that both half sets share."""
-        modes = self._masked(self.modes[: self.latent_dim])
-        power = torch.fft.fftn(modes, dim=(1, 2, 3)).abs().square()
-        variance = self.prior[: len(modes)][:, shells(len(self.mask), device=power.device)]
-        return 0.5 * self.mask.mean() * (power / variance).sum()
 
     def _masked(self, values: Float[Tensor, "*k c c c"]) -> Float[Tensor, "*k c c c"]:
         return self.unit * values * self.mask

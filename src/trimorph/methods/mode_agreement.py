@@ -70,6 +70,12 @@ def shared_power(first: Float[Tensor, "k c c c"], second: Float[Tensor, "k c c c
     return total / count
 
 
+def prior_penalty(modes: Float[Tensor, "k c c c"], power: Float[Tensor, "k s"]) -> Float[Tensor, ""]:
+    """Negative log of a Gaussian prior of the modes' transforms with such a power on each shell."""
+    found = torch.fft.fftn(modes, dim=(1, 2, 3)).abs().square()
+    return 0.5 * (found / power[:, shells(modes.shape[-1], device=modes.device)]).sum()
+
+
 def shells(box: int, *, device: torch.device | None = None) -> Int[Tensor, "c c c"]:
     """Rounded radius of every point of a box's Fourier transform, as ``fftn`` lays it out."""
     axis = torch.fft.fftfreq(box, 1 / box, device=device) ** 2

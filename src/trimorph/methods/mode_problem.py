@@ -115,10 +115,13 @@ def mode_unit(mean: Float[Tensor, "c c c"], mask: Float[Tensor, "c c c"]) -> Flo
     return torch.maximum(inside, 0.04 * dense).sqrt().clamp_min(1e-12)
 
 
-def random_modes(sets: int, count: int, *, box: int, radius: float) -> Float[Tensor, "s k c c c"]:
-    """Noise of standard deviation 1 without Fourier components beyond a radius, from torch's random state."""
+def random_modes(
+    sets: int, count: int, *, box: int, radius: float, generator: torch.Generator | None = None
+) -> Float[Tensor, "s k c c c"]:
+    """Noise of standard deviation 1 without Fourier components beyond a radius."""
     axes = (-3, -2, -1)
-    kept = torch.fft.fftn(torch.randn(sets, count, box, box, box), dim=axes) * (shells(box) <= radius)
+    noise = torch.randn(sets, count, box, box, box, generator=generator)
+    kept = torch.fft.fftn(noise, dim=axes) * (shells(box) <= radius)
     smooth = torch.fft.ifftn(kept, dim=axes).real
     return smooth / smooth.std()
 
