@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import trimorph.data
 from trimorph.cli.train import parse
 from trimorph.core.errors import InputError
 from trimorph.data.mrc import write_map
 from trimorph.data.open import ParticleInput
+from trimorph.data.residues import read_residues
 from trimorph.methods.linear import LinearSettings
 from trimorph.reconstruction.mask import spherical_mask
-from trimorph.run.focus import FocusSettings, focus_mask
+from trimorph.run.export_latents import write_latents
+from trimorph.run.focus import FocusSettings, focus_mask, mask_around, movable_gaussians, unit_mask
 from trimorph.run.recipe import Recipe
 from trimorph.run.run import Run
 from trimorph.run.train import resume, train
@@ -143,4 +146,116 @@ def test_a_wrong_mask_leaves_no_folder(star: Path, tmp_path: Path) -> None:
     write_map(tmp_path / "mask.mrc", np.zeros((BOX, BOX, BOX)), PIXEL_SIZE)
     with pytest.raises(InputError, match="all zeros"):
         train(_recipe(star, tmp_path / "mask.mrc"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+RESIDUES = read_residues(Path(trimorph.data.__file__).parent / "examples" / "adk_open.pdb")
+MOVING = frozenset({"mean", "mask", "points", "movable"})
+
+
+def _file(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_chains_and_numbers_name_what_may_move(tmp_path: Path) -> None:
+    numbers = _file(tmp_path / "numbers.txt", "125 3\n3 121")
+    assert movable_gaussians(FocusSettings(), frozenset(), None) is None
+    by_number = movable_gaussians(FocusSettings(gaussians=numbers), MOVING, None)
+    assert by_number is not None
+    assert by_number.tolist() == [3, 121, 125]
+    by_chain = movable_gaussians(FocusSettings(chains="A:122-159"), MOVING, RESIDUES)
+    assert by_chain is not None
+    assert by_chain.tolist() == list(range(121, 159))
+    both = movable_gaussians(FocusSettings(chains="A:122-159", gaussians=numbers), MOVING, RESIDUES)
+    assert both is not None
+    assert both.tolist() == [121, 125]
+
+
+def test_what_names_nothing_that_could_move(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.array([2, -1]))
+    few = FocusSettings(gaussians=_file(tmp_path / "few.txt", "0 1"))
+    for focus, wanted, residues, message in [
+        (FocusSettings(chains="A"), MOVING, None, r'--chains "A" without a structure.*Pass --structure'),
+        (FocusSettings(chains="Q"), MOVING, RESIDUES, r'--chains: found no atom for "Q"; its chains are A'),
+        (FocusSettings(chains="A"), WANTED, None, r"Found --chains for a method that has no Gaussians"),
+        (few, WANTED, None, r"Found --gaussians for a method.*use the method gaussians"),
+        (replace(few, chains="A:122-159"), MOVING, RESIDUES, r'few.txt: found no Gaussian of the chains "A'),
+        (
+            FocusSettings(gaussians=_file(tmp_path / "far.txt", "7 300")),
+            MOVING,
+            RESIDUES,
+            r"far.txt: found the number 300; wanted 0 to 213, as the structure has 214 residues",
+        ),
+        (
+            FocusSettings(gaussians=_file(tmp_path / "no.txt", "")),
+            MOVING,
+            None,
+            r"no.txt: found none; wanted",
+        ),
+        (
+            FocusSettings(gaussians=tmp_path / "m.npy"),
+            MOVING,
+            None,
+            r"m.npy: found -1; wanted numbers",
+        ),
+    ]:
+        with pytest.raises(InputError, match=message):
+            movable_gaussians(focus, wanted, residues)
+
+
+def test_the_mask_of_an_asymmetric_unit() -> None:
+    grid: dict[str, Any] = {"box": BOX, "pixel_size": PIXEL_SIZE, "radius": 24.0}
+    found = unit_mask(FocusSettings(), "C2", **grid)
+    assert found is not None
+    assert found[8, 8, 12] == 1.0  # 16 Å along x
+    assert found[8, 8, 4] == 0.0
+    assert found[8, 12, 8] == 0.5  # on the plane
+    assert found[8, 8, 15] == 0.0  # beyond the particle
+    turned = unit_mask(FocusSettings(unit_direction=(0.0, -1.0, 0.0)), "C2", **grid)
+    assert turned is not None
+    assert (turned[8, 4, 8], turned[8, 12, 8]) == (1.0, 0.0)
+    assert unit_mask(FocusSettings(), "C1", **grid) is None
+    with pytest.raises(InputError, match=r"Found --unit-direction without a symmetry.*Pass --symmetry"):
+        unit_mask(FocusSettings(unit_direction=(1.0, 0.0, 0.0)), "C1", **grid)
+
+
+def test_a_mask_around_points() -> None:
+    """1 to 8 Å of a point, and 0 from an edge of four pixels on."""
+    found = mask_around(np.array([[-16.0, 4.0, 0.0]]), box=BOX, pixel_size=PIXEL_SIZE)
+    assert found[8, 9, 4:12].tolist() == [1.0, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    assert found[8, 7:13, 4].tolist() == [1.0, 1.0, 1.0, 1.0, 1.0, 0.75]
+
+
+def test_flags_of_symmetry_and_focus(tmp_path: Path) -> None:
+    words = ["gaussians", "p.star", "-o", "run", "--symmetry", "D2", "--unit-direction", "1", "0.5", "1"]
+    words += ["--chains", "A:3-9,B", "--gaussians", "g.txt", "--structure", "model.cif"]
+    recipe, _ = parse(words)
+    assert recipe.data.symmetry == "D2"
+    assert recipe.focus == FocusSettings(None, "A:3-9,B", Path("g.txt"), (1.0, 0.5, 1.0))
+    assert recipe.resolved().files == (Path.cwd() / "g.txt", Path.cwd() / "model.cif")
+    recipe.save(tmp_path / "recipe.toml")
+    assert Recipe.load(tmp_path / "recipe.toml") == recipe
+
+
+def test_a_run_with_symmetry_has_a_latent_for_every_copy(star: Path, tmp_path: Path) -> None:
+    recipe = _recipe(star, None)
+    recipe = replace(recipe, data=replace(recipe.data, symmetry="C2"))
+    run = train(recipe, tmp_path / "run")
+    log = (run.path / "log.txt").read_text()
+    assert "240 particles" in log
+    assert "modes may vary within one asymmetric unit of C2" in log
+    method: Any = Run.open(run.path).method()
+    middle = len(method.mask) // 2
+    assert float(method.mask[..., : middle - 1].max()) < 0.1 < float(method.mask[..., middle + 1 :].max())
+    table = write_latents(run.path, tmp_path / "z.csv").read_text().splitlines()
+    assert table[0].startswith("particle,copy,z_1")
+    assert [line.split(",")[:2] for line in table[1:4]] == [["0", "0"], ["0", "1"], ["1", "0"]]
+    assert len(table) == 241
+
+
+def test_a_wrong_focus_leaves_no_folder(star: Path, tmp_path: Path) -> None:
+    recipe = replace(_recipe(star, None), focus=FocusSettings(chains="A"))
+    with pytest.raises(InputError, match="Found --chains for a method that has no Gaussians"):
+        train(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -54,6 +54,10 @@ class Toy(Method):
     def wants(cls, settings: ToySettings) -> frozenset[Ingredient]:
         return frozenset()
 
+    @classmethod
+    def refuse(cls, settings: ToySettings, problem: Problem) -> None:
+        """Any problem will do."""
+
     def begin(self) -> Iterator[str]:
         return iter(())
 
@@ -102,7 +106,7 @@ class Toy(Method):
         loss = whitened_likelihood(predicted, batch.image, power=power, disk=batch.disk)
         terms = {"likelihood": loss.mean() / float(batch.disk.weight.sum())}
         if self.settings.latents == "network":
-            terms["divergence"] = 1e-3 * posterior.divergence().mean()
+            terms["divergence"] = 1e-3 * posterior.divergence().sum(1).mean()
         return terms
 
 

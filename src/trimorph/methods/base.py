@@ -41,7 +41,8 @@ class Problem:
     :meth:`Method.wants` says so: ``mean``, the back-projected map of all particles; ``mask``, 1 where
     the density may vary, if the user says where; ``half``, each particle's half set (0 or 1); ``modes``,
     those of the linear model, each as long as its latent's standard deviation, on the coarsest grid for
-    ``modes_resolution`` in Å.
+    ``modes_resolution`` in Å; ``points``, x, y, z (Å) and weight of each of the parts that the model is to
+    have, if the user has a structure; ``movable``, the numbers of the parts that may move, if not all.
     """
 
     box: int
@@ -55,10 +56,12 @@ class Problem:
     modes: Float[Tensor, "k c c c"] | None = None
     modes_resolution: float | None = None
     window_share: float = 1.0
+    points: Float[Tensor, "g 4"] | None = None
+    movable: Int[Tensor, " m"] | None = None
 
 
-Ingredient = Literal["mean", "mask", "half", "modes"]
-"""Parts of a :class:`Problem` that cost time to make."""
+Ingredient = Literal["mean", "mask", "half", "modes", "points", "movable"]
+"""Parts of a :class:`Problem` that cost time to make, or that few methods have a use for."""
 
 
 @runtime_checkable
@@ -92,6 +95,14 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def wants(cls, settings: Any) -> frozenset[Ingredient]:
         """What the problem has to hold for these settings."""
+
+    @classmethod
+    @abstractmethod
+    def refuse(cls, settings: Any, problem: Problem) -> None:
+        """Raise InputError where the settings do not fit the problem, before anything that takes time.
+
+        The problem is still without modes.
+        """
 
     @property
     @abstractmethod

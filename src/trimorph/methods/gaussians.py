@@ -28,6 +28,7 @@ from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
 from trimorph.methods.cloud_decoder import CloudChange, CloudDecoder, Decoding
 from trimorph.methods.cloud_fit import fit_cloud
 from trimorph.methods.cloud_priors import NEIGHBOURS, neighbour_pairs, spread, stretching
+from trimorph.methods.cloud_problem import refuse_cloud
 from trimorph.methods.cloud_region import cloud_region
 from trimorph.methods.inference import Inference
 from trimorph.methods.latent_settings import LatentSettings
@@ -129,6 +130,12 @@ class GaussianMixture(Method):
         """The mean map, the mask, and what the encoder needs."""
         own: frozenset[Ingredient] = frozenset({"mean", "mask"})
         return own | Inference.wants(settings)
+
+    @classmethod
+    def refuse(cls, settings: GaussiansSettings, problem: Problem) -> None:
+        """What the map cannot resolve or support, and a focus on nothing: see :func:`refuse_cloud`."""
+        finest = settings.resolution or 2 * problem.pixel_size
+        refuse_cloud(problem, resolution=finest, count=settings.count)
 
     @property
     def latent_dim(self) -> int:

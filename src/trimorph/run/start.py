@@ -1,4 +1,4 @@
-"""Start: a map that the user has already, in place of the one that the particles give."""
+"""Start: a map that the user has already, in place of the one that the particles give, or a structure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from trimorph.core.errors import InputError
 from trimorph.core.fsc import fourier_shell_correlation
 from trimorph.core.voxel_grid import resample
 from trimorph.data.mrc import read_map
+from trimorph.data.residues import Residues, read_residues
+from trimorph.methods.base import Ingredient
 
 ALIKE = 0.5
 """Fourier shell correlation with the particles' own map to which the scale is taken."""
@@ -25,11 +27,47 @@ class StartSettings:
     map: Path | None = None
     """Consensus map (MRC) of these particles, at the place and in the hand of their poses. By default the
     particles are back-projected."""
+    structure: Path | None = None
+    """Atoms (PDB, mmCIF) of the particle, fitted into its map: the Gaussians are the residues, where they
+    stand, with one width and scale fitted to the map."""
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Files that the settings name."""
-        return () if self.map is None else (self.map,)
+        return tuple(path for path in (self.map, self.structure) if path is not None)
+
+
+def starting_residues(start: StartSettings, wanted: frozenset[Ingredient]) -> Residues | None:
+    """The residues to start from, or None where no structure is given.
+
+    Errors: InputError where the method has no use for map or structure; those of :func:`read_residues`.
+    """
+    if start.map is not None and not wanted & {"mean", "modes"}:
+        raise InputError(
+            f"{start.map}: found a map for a method that has no use for it with these settings; wanted one "
+            "that starts from the mean map. Leave --map out."
+        )
+    if start.structure is None:
+        return None
+    if "points" not in wanted:
+        raise InputError(
+            f"{start.structure}: found a structure for a method that has no use for it; wanted one whose "
+            "model is made of its residues. Leave --structure out, or use the method gaussians."
+        )
+    return read_residues(start.structure)
+
+
+def map_middle(start: StartSettings, *, box: int, pixel_size: float) -> tuple[float, float, float]:
+    """Where the origin voxel lies (Å) in the frame of a map, whose corner is at 0 or where its header says.
+
+    ``box`` and ``pixel_size`` are those of the images as they are stored, whose map is meant by default.
+    """
+    if start.map is None:
+        middle = (box // 2) * pixel_size
+        return middle, middle, middle
+    values, size, origin = read_map(start.map)
+    x, y, z = (corner + (len(values) // 2) * size for corner in origin)
+    return x, y, z
 
 
 def starting_map(

@@ -7,26 +7,18 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from trimorph.core.errors import InputError
 from trimorph.data.open import open_particles
 from trimorph.data.particles import ParticleStack
-from trimorph.data.selection import two_halves
-from trimorph.methods.base import Ingredient, Problem
+from trimorph.methods.base import Problem
 from trimorph.methods.linear import Linear, LinearSettings
 from trimorph.methods.registry import get_method
-from trimorph.reconstruction.mean_map import mean_map
-from trimorph.run.concerns import place_concerns, view_concerns
-from trimorph.run.focus import focus_mask
-from trimorph.run.mean_report import report_mean
+from trimorph.run.measured import check_inputs, measured_problem
 from trimorph.run.provenance import check_unchanged, provenance
 from trimorph.run.recipe import FREE_TO_CHANGE, Recipe, build_method
 from trimorph.run.run import Run, refuse_unusable
-from trimorph.run.start import starting_map
 from trimorph.training.checkpoint import checkpoints, load_checkpoint, problem_from_state
 from trimorph.training.observer import LogFile, Observer, Silent
 from trimorph.training.processes import Processes, joined
@@ -44,7 +36,7 @@ def train(recipe: Recipe, output: Path | str, *, observer: Observer | None = Non
         if processes.first:
             refuse_unusable(path)
         stack = open_particles(recipe.data)
-        _focus(recipe, stack)
+        check_inputs(recipe, stack)
         processes.wait()
         if processes.first:
             table = stack.table
@@ -155,8 +147,9 @@ def _state_problem(
     wanted = get_method(run.recipe.method).wants(run.recipe.settings)
     needed = wanted | Linear.wants(LinearSettings()) if "modes" in wanted else wanted
     problem: Problem = processes.share(
-        _measured(run, needed, stack, processes, log) if processes.first else None
+        measured_problem(run, needed, stack, processes.device, log) if processes.first else None
     )
+    get_method(run.recipe.method).refuse(run.recipe.settings, problem)
     if "modes" not in wanted:
         return problem
     log.say("finding linear modes, which the encoder needs")
@@ -167,43 +160,6 @@ def _state_problem(
         modes_resolution=resolution,
         mask=problem.mask if "mask" in wanted else None,
         half=problem.half if "half" in wanted else None,
-    )
-
-
-def _measured(
-    run: Run, wanted: frozenset[Ingredient], stack: ParticleStack, processes: Processes, log: Observer
-) -> Problem:
-    """The problem without modes."""
-    found: dict[str, Any] = {}
-    concerns: list[str] = []
-    if wanted & {"mean", "mask"}:
-        log.say("back-projecting the mean map")
-        mean = mean_map(stack, device=processes.device)
-        report_mean(mean, run.path, log)
-        concerns = place_concerns(mean.map, pixel_size=stack.pixel_size, radius=stack.radius)
-        density, start = mean.map, run.recipe.start.map
-        if start is not None:
-            density, said = starting_map(start, density, pixel_size=stack.pixel_size)
-            log.say(said)
-        found = {"mean": torch.as_tensor(density)}
-    if stack.table.rotation is not None:
-        concerns += view_concerns(stack.table.rotation)
-    for line in concerns:
-        log.say(line)
-    focus = _focus(run.recipe, stack)
-    if focus is not None:
-        log.say(f"modes may vary within {run.recipe.focus.mask}, {100 * focus.mean():.1f} % of the box")
-        found["mask"] = torch.as_tensor(focus)
-    if "half" in wanted:
-        found["half"] = torch.as_tensor(two_halves(stack.table, seed=run.recipe.training.seed) - 1)
-    return Problem(
-        box=stack.box,
-        pixel_size=stack.pixel_size,
-        particles=len(stack),
-        radius=stack.radius,
-        noise=stack.noise,
-        window_share=stack.window_share,
-        **{name: value for name, value in found.items() if name in wanted},
     )
 
 
@@ -225,12 +181,6 @@ def _linear_modes(
     linear: Any = inner.method()
     modes, resolution = linear.findings()
     return modes.detach(), resolution
-
-
-def _focus(recipe: Recipe, stack: ParticleStack) -> NDArray[np.float32] | None:
-    """The mask that the user gives, on the grid of the images."""
-    wanted = get_method(recipe.method).wants(recipe.settings)
-    return focus_mask(recipe.focus, wanted, box=stack.box, pixel_size=stack.pixel_size)
 
 
 def _refuse_changes(recipe: Recipe, started: Recipe, path: Path) -> None:
