@@ -16,7 +16,8 @@ def test_mean_map_is_nearer_to_the_truth_than_the_whole_map() -> None:
     whole, masked = reconstruct(images).map, mean_map(images).map
     curves = [fourier_shell_correlation(torch.tensor(found), truth)[1:12] for found in (whole, masked)]
     assert curves[1].mean() > curves[0].mean() + 0.02
-    assert (curves[1] > curves[0] - 0.02).all()
+    told = curves[0] > 0.143  # finer shells hold hardly more than noise
+    assert (curves[1] > curves[0] - 0.02)[told].all()
     kept = truth > 0.2 * truth.max()
     assert torch.equal(torch.tensor(masked)[kept], torch.tensor(whole)[kept])
 

@@ -23,13 +23,11 @@ from trimorph.core.errors import InputError
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.imaging import render_batch
 from trimorph.core.losses import whitened_likelihood
-from trimorph.core.voxel_grid import values_at
 from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
 from trimorph.methods.cloud_decoder import CloudChange, CloudDecoder, Decoding
-from trimorph.methods.cloud_fit import fit_cloud
 from trimorph.methods.cloud_priors import NEIGHBOURS, neighbour_pairs, spread, stretching
-from trimorph.methods.cloud_problem import refuse_cloud
-from trimorph.methods.cloud_region import cloud_region
+from trimorph.methods.cloud_problem import cloud_room, free_gaussians, neutral_clouds, refuse_cloud
+from trimorph.methods.cloud_seeds import unexplained
 from trimorph.methods.inference import Inference
 from trimorph.methods.latent_settings import LatentSettings
 from trimorph.methods.neutral_cloud import NeutralCloud
@@ -44,6 +42,9 @@ class GaussiansSettings(LatentSettings):
     """Finest resolution in Å that Gaussians model and images are compared to; Nyquist by default."""
     count: int | None = None
     """Number of Gaussians; by default as many as the map needs for that resolution."""
+    spare: float = 0.25
+    """Gaussians, as a share of those that the map supports, for density that moves so far that the mean map
+    has lost it. They stand where the linear modes vary."""
     decoder: Decoding = "anchors"
     """What moves: anchors, whose motion spreads to the Gaussians around them; coordinates, anchors moved by
     one network of place and latent; every, each Gaussian on its own, as in the paper."""
@@ -72,7 +73,7 @@ class GaussiansSettings(LatentSettings):
         super().__post_init__()
         for name in ("count", "anchors", "width", "layers"):
             check_range(name, getattr(self, name), least=1)
-        for name in ("rigidity", "spread"):
+        for name in ("rigidity", "spread", "spare"):
             check_range(name, getattr(self, name), least=0)
         check_range("resolution", self.resolution, above=0)
         check_range("neutral_learning_rate", self.neutral_learning_rate, above=0)
@@ -94,17 +95,14 @@ class GaussianMixture(Method):
 
     def __init__(self, settings: GaussiansSettings, problem: Problem) -> None:
         super().__init__(problem)
-        if problem.mean is None:
-            raise InputError(
-                "Gaussians: found a problem without a mean map; wanted one to fit the neutral model to. Make "
-                "it with what GaussianMixture.wants names."
-            )
         self.settings, self.diameter = settings, 2 * problem.radius
         self.particles, self.pixel_size = problem.particles, problem.pixel_size
-        self.mean, self.mask = problem.mean, problem.mask
-        self.finest = max(settings.resolution or 0.0, 2 * problem.pixel_size)
-        region = cloud_region(problem.mean, problem.pixel_size, resolution=self.finest, mask=None)
-        room = settings.count or region.supported(self.finest)
+        self.mean, self.mask, self.modes = problem.mean, problem.mask, problem.modes
+        self.points, self.movable = problem.points, problem.movable
+        self.finest = settings.resolution or 2 * problem.pixel_size
+        self.most = cloud_room(problem, resolution=self.finest, count=settings.count)
+        named = settings.count is not None or self.points is not None
+        room = self.most if named else self.most + int(settings.spare * self.most)
         self.neutral = NeutralCloud(room, spacing=self.finest / 2)
         self.inference = Inference(settings, problem)
         self.decoder = (
@@ -127,8 +125,8 @@ class GaussianMixture(Method):
 
     @classmethod
     def wants(cls, settings: GaussiansSettings) -> frozenset[Ingredient]:
-        """The mean map, the mask, and what the encoder needs."""
-        own: frozenset[Ingredient] = frozenset({"mean", "mask"})
+        """The mean map, a structure, the focus, and what the encoder needs."""
+        own: frozenset[Ingredient] = frozenset({"mean", "mask", "points", "movable"})
         return own | Inference.wants(settings)
 
     @classmethod
@@ -160,7 +158,7 @@ class GaussianMixture(Method):
         """Groups: network, neutral (the neutral model), latents (a table), poses (a table)."""
         groups = self.inference.parameter_groups() | {"neutral": list(self.neutral.parameters())}
         if self.decoder is None:
-            return groups
+            return {name: group for name, group in groups.items() if group}
         return groups | {"network": [*self.decoder.parameters(), *groups.get("network", [])]}
 
     def encode(self, batch: Batch) -> Posterior:
@@ -176,32 +174,35 @@ class GaussianMixture(Method):
         else:
             change = self.decoder(z, neutral.position[0])
         free = self.free[: neutral.amplitude.shape[1]]
+        strengthened = settings.move_amplitude * free * self.neutral.strength * change.amplitude
+        amplitude = neutral.amplitude + strengthened
         return Gaussians(
             neutral.position + settings.move_position * free[:, None] * change.displacement,
-            neutral.amplitude + settings.move_amplitude * free * self.neutral.strength * change.amplitude,
+            amplitude.clamp_min(0) if settings.nonnegative else amplitude,
             neutral.width * torch.exp(settings.move_width * free * change.log_width),
         )
 
     def begin(self) -> Iterator[str]:
         """Fit the neutral model to the mean map, and see what of it may move."""
-        mean, settings = self.mean.to(self.disk.device), self.settings
-        for line, fit in fit_cloud(
-            mean,
-            self.pixel_size,
+        settings, device = self.settings, self.disk.device
+        assert self.mean is not None  # as there is room
+        for line, cloud in neutral_clouds(
+            self.mean.to(device),
+            None if self.points is None else self.points.to(device),
+            pixel_size=self.pixel_size,
             resolution=self.finest,
             count=settings.count,
             nonnegative=settings.nonnegative,
-            seed=int(torch.randint(2**31, ())),
         ):
             yield f"neutral model: {line}"
-            self.neutral.adopt(fit.cloud)
-        place = self.neutral().position[0].detach()
+            self.neutral.adopt(cloud)
+        added = self._add_spare()
+        if added:
+            yield f"neutral model: {added} more where density moves that the mean map has lost"
+        self._settle()
         if self.decoder is not None:
-            self.decoder.settle(place)
-        pairs = neighbour_pairs(place)
-        self.pairs[: len(pairs)] = pairs  # the rest are pairs of a Gaussian with itself, which never stretch
-        if self.mask is not None:
-            self.free[: len(place)] = self._free(self.mask.to(place), place)
+            place = self.neutral().position[0].detach()
+            self.decoder.settle(place[self.free[: len(place)] > 0.5])
 
     def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
         """Negative log-likelihood, divergence and priors of the motion, a pixel of the plane each."""
@@ -229,11 +230,30 @@ class GaussianMixture(Method):
             terms["spread"] = settings.spread * spread(neutral)[0] / (self.particles * pixels)
         return terms
 
-    def _free(self, mask: Float[Tensor, "d d d"], place: Float[Tensor, "g 3"]) -> Float[Tensor, " g"]:
-        free = values_at(mask, place, pixel_size=self.pixel_size)
-        if float(free.max()) < 0.5:
-            raise InputError(
-                f"Gaussians: found a mask of at most {float(free.max()):.2f} at the {len(place)} Gaussians "
-                "of the neutral model; wanted some that may move. Look at the --mask beside the mean map."
+    def _settle(self) -> None:
+        """See which Gaussians of the neutral model are neighbours, and which may move."""
+        place = self.neutral().position[0].detach()
+        pairs = neighbour_pairs(place)
+        self.pairs.zero_()  # what is not used are pairs of a Gaussian with itself, which never stretch
+        self.pairs[: len(pairs)] = pairs
+        self.free[: len(place)] = free_gaussians(
+            place, mask=self.mask, movable=self.movable, pixel_size=self.pixel_size
+        )
+
+    def _add_spare(self) -> int:
+        """Gaussians of no amplitude where the modes say that something passes; how many."""
+        room = len(self.neutral.position) - int(self.neutral.alive)
+        if self.modes is None or room == 0:
+            return 0
+        neutral, side = self.neutral(), self.disk.box * self.pixel_size
+        modes = self.modes.to(neutral.position)
+        seeds = unexplained(modes, side / modes.shape[-1], neutral, resolution=2 * self.finest, most=room)
+        with torch.no_grad():
+            self.neutral.adopt(
+                Gaussians(
+                    torch.cat([neutral.position, seeds.position], 1),
+                    torch.cat([neutral.amplitude, seeds.amplitude], 1),
+                    torch.cat([neutral.width, seeds.width], 1),
+                )
             )
-        return free
+        return seeds.amplitude.shape[1]

@@ -16,10 +16,10 @@ from trimorph.methods.object_frame import ObjectFrameEncoder
 from trimorph.methods.poses import PoseTable
 from trimorph.methods.posterior import Posterior
 
-FREE_NATS = 0.5
-"""Divergence, a mean over the batch, that costs nothing with the encoders in the object's frame, whose weight
-has a high peak: it keeps latents from dying before the decoder can use them. Source: Kingma et al., NeurIPS
-2016 (free bits)."""
+FREE_NATS = 0.25
+"""Divergence of a latent component, a mean over the batch, that costs nothing with encoders in the object's
+frame until its weight has passed its peak: a component that the decoder does not use yet would else die.
+Source: Kingma et al., NeurIPS 2016 (free bits)."""
 
 INGREDIENTS: dict[Encoder, frozenset[Ingredient]] = {
     "object": frozenset({"mean", "modes"}),
@@ -89,9 +89,10 @@ class Inference(nn.Module):
         """The weighted divergence of the latents to their prior, a pixel of the plane."""
         if not self.settings.latent_dim:
             return {}
-        divergence = posterior.divergence().mean()
-        if self.settings.encoder in IN_OBJECT_FRAME:
-            divergence = divergence.clamp_min(FREE_NATS)
+        parts = posterior.divergence().mean(0)
+        if self.settings.encoder in IN_OBJECT_FRAME and progress < self.settings.beta_warm_up:
+            parts = parts.clamp_min(FREE_NATS)
+        divergence = parts.sum()
         return {"divergence": self.settings.beta_at(progress) * divergence / float(disk.weight.sum())}
 
 

@@ -183,8 +183,8 @@ class Linear(Method):
             sets = self._masked(self.halves)
             _, likelihood = self.frame.posterior(sets, batch, which=self.half_set[batch.index])
             return {"likelihood": -likelihood.mean() / pixels}
-        modes = self.densities()
-        _, likelihood = self.frame.posterior(modes[None], batch)
+        _, likelihood = self.frame.posterior(self.densities()[None], batch)
+        modes = self._masked(self.modes[: self.latent_dim])
         penalty = self.mask.mean() * prior_penalty(modes, self.prior[: len(modes)])
         return {
             "likelihood": -likelihood.mean() / pixels,

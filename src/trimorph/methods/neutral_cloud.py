@@ -11,7 +11,8 @@ from trimorph.core.gaussians import Gaussians
 class NeutralCloud(nn.Module):
     """Room for ``room`` Gaussians, of which the first ``alive`` are used.
 
-    Positions are kept in units of ``spacing`` (Å), amplitudes in units of ``strength``, their mean size, and
+    Positions are kept in units of ``spacing`` (Å), amplitudes in units of ``strength``, the mean size of
+    those that are not zero, and
     widths as logarithms of Å.
     """
 
@@ -31,7 +32,8 @@ class NeutralCloud(nn.Module):
         """Become a cloud (v = 1) of at most ``room`` Gaussians."""
         count = cloud.position.shape[1]
         self.alive.fill_(count)
-        self.strength.copy_(cloud.amplitude.abs().mean())
+        size = cloud.amplitude.abs()
+        self.strength.copy_(size.sum() / (size > 0).sum().clamp_min(1))
         self.position[:count] = cloud.position[0] / self.spacing
         self.amplitude[:count] = cloud.amplitude[0] / self.strength
         self.log_width[:count] = cloud.width[0].log()

@@ -46,8 +46,8 @@ def variance_masks(variance: Float[Tensor, "c c c"], *, reach: float) -> list[Fl
 
     They are 1 up to ``reach`` voxels away, and fall to 0 over twice that. None where no variance is shared.
 
-    >>> variance = torch.tensor([5.0, 3.0, 1.0, 0.0]).view(4, 1, 1)
-    >>> [mask.flatten().tolist() for mask in variance_masks(variance, reach=0.1)]
+    >>> variance = torch.tensor([5.0, 3.0, 1.0, *[0.0] * 5]).view(2, 2, 2)
+    >>> [mask.flatten()[:4].tolist() for mask in variance_masks(variance, reach=0.1)]
     [[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.0]]
     """
     falling = variance.flatten().clamp_min(0).sort(descending=True).values

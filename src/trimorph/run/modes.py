@@ -57,7 +57,7 @@ class Modes:
 
     @property
     def share_of_mean(self) -> Float[ndarray, " k"]:
-        """Variance of each mode over the power of the mean map in the mask."""
+        """Variance of each mode over the power of the mean map."""
         return self.variance / self.mean_power
 
 
@@ -69,7 +69,7 @@ def read_modes(run: Run) -> Modes:
     method = _linear(run)
     with torch.no_grad():
         variance = method.densities().double().square().sum((1, 2, 3)).numpy()
-        power = float((method.frame.mean * method.mask).double().square().sum())
+        power = float(method.frame.mean.double().square().sum())
     return Modes(
         variance=variance,
         gain=method.gain.double().numpy(),

@@ -90,21 +90,22 @@ def write_motion(
         CloudMotion.between(method, along_component(latents, number, 2).z)
         for number in range(1, method.latent_dim + 1)
     ]
-    if region:
-        name = "motion_inside" if around is None else "motion_around"
-        ends, share, part = _localised(method, latents, inside, around, amplitudes=amplitudes)
-        motions = [CloudMotion.between(method, pair) for pair in ends]
-    else:
+    home = opened.path / "analysis"
+    if not region:
         ends, name = _ends(latents, from_z, to_z, particles, component or 1, method.latent_dim)
-        motions, share, part = [CloudMotion.between(method, ends)], None, None
-    target = (output or opened.path / "analysis" / name).absolute()
+        motion = CloudMotion.between(method, ends)
+        target = (output or home / name).absolute()
+        with new_folder(target, holds="motion") as folder:
+            write_components(folder / "components.csv", latents, components)
+            _write_motion(folder, opened, motion, title=_title(motion), epoch=epoch)
+        return MotionReport(components, [motion], target)
+    pairs, share, part = _localised(method, latents, inside, around, amplitudes=amplitudes)
+    motions = [CloudMotion.between(method, pair) for pair in pairs]
+    target = (output or home / ("motion_inside" if around is None else "motion_around")).absolute()
     with new_folder(target, holds="motion") as folder:
         write_components(folder / "components.csv", latents, components)
-        if share is None or part is None:
-            _write_motion(folder, opened, motions[0], title=_title(motions[0]), epoch=epoch)
-        else:
-            write_directions(folder / "directions.csv", motions, share=share, inside=part)
-        for done, motion in enumerate(motions if share is not None else [], start=1):
+        write_directions(folder / "directions.csv", motions, share=share, inside=part)
+        for done, motion in enumerate(motions, start=1):
             inner = folder / f"direction_{done}"
             inner.mkdir()
             title = f"direction {done}: {100 * share[done - 1]:.1f} % of the motion is inside. "
@@ -172,17 +173,16 @@ def _localised(
 
 
 def _write_motion(folder: Path, run: Run, motion: CloudMotion, *, title: str, epoch: int | None) -> None:
-    disk = run.method(epoch).disk
-    grid = {"box": disk.box, "pixel_size": disk.pixel_size}
+    box, pixel_size = run.method(epoch).disk.box, run.method(epoch).disk.pixel_size
     density = run.volume(motion.z, epoch=epoch)
     for state, name in enumerate(("start", "end")):
-        write_map(folder / f"{name}.mrc", density[state], disk.pixel_size)
-        write_points(folder / f"{name}.cif", motion, state, **grid)
-    write_table(folder / "motion.csv", motion, **grid)
-    write_arrows(folder / "arrows.bild", motion, **grid)
+        write_map(folder / f"{name}.mrc", density[state], pixel_size)
+        write_points(folder / f"{name}.cif", motion, state, box=box, pixel_size=pixel_size)
+    write_table(folder / "motion.csv", motion, box=box, pixel_size=pixel_size)
+    write_arrows(folder / "arrows.bild", motion, box=box, pixel_size=pixel_size)
     write_script(folder / "motion.cxc")
     write_ends(folder / "z_values.csv", motion)
-    draw_motion(folder / "motion.png", motion, density=density, pixel_size=disk.pixel_size, title=title)
+    draw_motion(folder / "motion.png", motion, density=density, pixel_size=pixel_size, title=title)
 
 
 def _title(motion: CloudMotion) -> str:

@@ -30,6 +30,9 @@ def draw_motion(
     ``density`` is that of start and end. Arrows have their length in the picture's scale, the depth that a
     view cannot show left out; their colour tells the whole length.
     """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
     figure = new_figure(9.6, 5.0)
     figure.suptitle(title, fontsize=10)
     box = density.shape[-1]
@@ -42,12 +45,12 @@ def draw_motion(
     drawn = drawn[np.unique(np.linspace(0, len(drawn) - 1, MOST_DRAWN).astype(np.int64))]
     part = density[0][cube]
     panels = figure.subplots(1, 2)
-    arrows = None
+    longest = max(float(motion.length[drawn].max(initial=0.0)), 1e-6)
     for axes, depth in zip(panels, _best_views(motion), strict=True):
         across, up = (axis for axis in range(3) if axis != depth)
         view = part.sum(axis=2 - depth)
         show_density(axes, view, low=0.0, high=1.3 * float(view.max()))
-        arrows = axes.quiver(
+        axes.quiver(
             place[drawn, across],
             place[drawn, up],
             move[drawn, across],
@@ -58,14 +61,15 @@ def draw_motion(
             scale=1.0,
             width=0.0035,
             cmap=COLOURS,
-            clim=(0.0, max(float(motion.length[drawn].max(initial=0.0)), 1e-6)),
+            clim=(0.0, longest),
         )
         axes.set_title(f"along {'xyz'[depth]}", fontsize=9)
         axes.set_xlabel("xyz"[across], fontsize=8, labelpad=1)
         axes.set_ylabel("xyz"[up], fontsize=8, labelpad=1)
         axes.set(xlim=(-0.5, len(part) - 0.5), ylim=(-0.5, len(part) - 0.5))
     scale_bar(panels[0], box=len(part), pixel_size=pixel_size, colour="white")
-    figure.colorbar(arrows, ax=panels, label="displacement (Å)", shrink=0.8, pad=0.01)
+    scale = ScalarMappable(Normalize(0.0, longest), COLOURS)
+    figure.colorbar(scale, ax=panels, label="displacement (Å)", shrink=0.8, pad=0.01)
     save_figure(figure, path, overwrite=False)
 
 

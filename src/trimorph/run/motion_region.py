@@ -40,8 +40,8 @@ def within(
     """
     if sphere is None:
         values = focus_mask(FocusSettings(mask=mask), frozenset({"mask"}), box=box, pixel_size=pixel_size)
-        place = torch.as_tensor(position, dtype=torch.float32)
-        inside = values_at(torch.as_tensor(values), place, pixel_size=pixel_size).double().numpy()
+        points = torch.as_tensor(position, dtype=torch.float32)
+        inside = values_at(torch.as_tensor(values), points, pixel_size=pixel_size).double().numpy()
         region = f"{mask}: found a mask that holds"
     else:
         *centre, radius = sphere

@@ -45,7 +45,7 @@ def draw_observability(
         label=["unobservable", "observable"],
     )
     histogram.axvline(threshold, color="black", linewidth=0.8, linestyle=":")
-    histogram.set(xlabel="share of the latent's variance that the image removes", ylabel="particles")
+    histogram.set(xlabel="share of variance that the image removes", ylabel="particles")
     histogram.set_yscale("log")
     histogram.legend(frameon=False, fontsize=8)
     _draw_errors(errors, found)
@@ -69,13 +69,15 @@ def _draw_views(axes: Axes, found: Observability, motion: Float[ndarray, " 3"] |
     place = hemisphere(found.view[some])
     size = float(np.clip(4000 / len(some), 1.5, 30))
     remains = np.sqrt(1 - found.share[some])
-    points = axes.scatter(*place.T, c=remains, s=size, cmap="viridis_r", vmin=0.0, vmax=1.0, linewidths=0)
+    points = axes.scatter(
+        place[:, 0], place[:, 1], c=remains, s=size, cmap="viridis_r", vmin=0.0, vmax=1.0, linewidths=0
+    )
     turn = np.linspace(0, 2 * np.pi, 200)
     axes.plot(np.cos(turn), np.sin(turn), color="black", linewidth=0.6)
     if motion is not None:
         spot = hemisphere(motion[None])[0]
         axes.plot(*spot, "x", color="#c44e3b", markersize=9, markeredgewidth=2, label="along the motion")
-        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(-0.05, 1.03))
+        axes.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(-0.05, -0.08))
     axes.set(xlim=(-1.08, 1.08), ylim=(-1.08, 1.08), aspect="equal", xticks=[], yticks=[])
     axes.set_frame_on(False)
     axes.set_title("views of the object: along z in the middle", fontsize=9)
