@@ -243,10 +243,10 @@ class Linear(Method):
         variance = shared_variance(*(sets * found.deviation[:, :, None, None, None]), width=reach)
         masks = [*(self.mask * mask for mask in variance_masks(variance, reach=reach)), self.mask.clone()]
         gains = []
-        for mask in masks:
+        for mask in masks[:-1]:
             self.mask.copy_(mask)
             gains.append(best_total(self._judged(limit, survey)[1].gain))
-        self.mask.copy_(masks[narrowest_good(gains)])
+        self.mask.copy_(masks[narrowest_good([*gains, best_total(found.gain)])])
         self.halves.copy_(self._start(torch.Generator().manual_seed(0)))
         self.searching.fill_(0)
 
