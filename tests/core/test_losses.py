@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trimorph.core.disk import FourierDisk
-from trimorph.core.losses import correlation, fourier_ring_correlation, whitened_likelihood
+from trimorph.core.losses import correlation, fourier_ring_correlation, ring_score, whitened_likelihood
 
 BOXES = [31, 32]
 
@@ -110,6 +110,42 @@ def test_ring_correlation_of_noise_follows_the_signal_to_noise_ratio() -> None:
         frc = fourier_ring_correlation(truth, truth + noise, disk=disk).mean(0)
         expected = 1 / (1 + 1 / snr) ** 0.5
         assert float((frc[4:] - expected).abs().max()) < 0.04
+
+
+@pytest.mark.parametrize("snr", [3.0, 0.3, 0.03])
+def test_ring_score_is_in_nats(snr: float) -> None:
+    """At the truth, the variance of its slope is its curvature, as for the likelihood: by differences."""
+    box, count, step = 32, 3000, 0.02
+    disk = FourierDisk(box, 1.0)
+    sharp = torch.exp(-disk.radius / 6)
+    truth, change = (disk.transform(_noise(box, 1, seed=seed)) * sharp for seed in (1, 2))
+    sigma = float(((truth.abs() ** 2 * disk.weight).sum() / disk.weight.sum() / snr).sqrt()) / box
+    images = truth + disk.transform(sigma * _noise(box, count, seed=3))
+    power = torch.full(images.shape, box**2 * sigma**2)
+
+    def score(place: float) -> Tensor:
+        predicted = (truth + place * change).expand(count, -1)
+        return ring_score(predicted, images, power=power, disk=disk).double()
+
+    below, here, above = score(-step), score(0.0), score(step)
+    curvature = float(((above + below - 2 * here) / step**2).mean())
+    assert curvature == pytest.approx(float(((above - below) / (2 * step)).var()), rel=0.15)
+
+
+def test_ring_score_takes_whole_rings_alike() -> None:
+    """One minus the mean over rings 1 to 7, whatever is in the mean and in the ring that the limit cuts."""
+    disk = FourierDisk(32, 1.0).limit(radius=8.2)
+    truth = disk.transform(_noise(32))
+    power = torch.ones(4, len(disk))
+    wrong = torch.where((disk.shell == 0) | (disk.shell == 8), -truth, truth)
+    scores = [
+        ring_score(torch.where(disk.shell == ring, 0.0, 5 * truth), truth, power=power, disk=disk)
+        for ring in range(1, 8)
+    ]
+    for one in scores[1:]:
+        torch.testing.assert_close(one, scores[0])
+    assert float(scores[0].min()) > 0
+    assert bool((ring_score(wrong, truth, power=power, disk=disk).abs() < 1e-5 * scores[0]).all())
 
 
 def test_losses_have_finite_gradients_where_an_image_is_zero() -> None:

@@ -21,7 +21,7 @@ from trimorph.core.fsc import fourier_shell_correlation
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.gridding import Gridding
 from trimorph.core.imaging import render, render_batch, shift_phase
-from trimorph.core.losses import correlation, fourier_ring_correlation, whitened_likelihood
+from trimorph.core.losses import correlation, fourier_ring_correlation, ring_score, whitened_likelihood
 from trimorph.core.noise import NoiseModel, background_power
 from trimorph.core.rotations import (
     euler_to_matrix,
@@ -101,6 +101,7 @@ CALLS: dict[str, Callable[[dict[str, Any]], Any]] = {
     ),
     "correlation": lambda i: correlation(i["values"], i["other"], disk=i["disk"], power=i["power"]),
     "fourier_ring_correlation": lambda i: fourier_ring_correlation(i["values"], i["other"], disk=i["disk"]),
+    "ring_score": lambda i: ring_score(i["values"], i["other"], power=i["power"], disk=i["disk"]),
     "noise.at": lambda i: NoiseModel(i["rings"]).at(i["disk"], i["group"]),
     "background_power": lambda i: background_power(i["image"], radius=2.0, disk=i["disk"]),
 }

@@ -49,6 +49,38 @@ def fourier_ring_correlation(
     return cross / _norm(disk.ring_mean(_square(predicted)), disk.ring_mean(_square(observed)))
 
 
+def ring_score(
+    predicted: Complex[Tensor, "b n"],
+    observed: Complex[Tensor, "b n"],
+    *,
+    power: Float[Tensor, "b n"],
+    disk: FourierDisk,
+) -> Float[Tensor, " b"]:
+    """What the images lack of a ring correlation of one, summed over rings and brought to nats.
+
+    c sum_s (1 - FRC_s) over rings from 1 to the last that the disk holds whole, every ring with the same
+    weight; the mean over rings of e2gmm differs by a factor. A sum of correlations is not a log-likelihood,
+    so where it is weighed against one (a divergence), c decides how much is read into an image. It is the c
+    for which curvature and noise of the slope agree at the truth, as they do for a likelihood:
+
+    c = sum_s rho_s / sum_s (1 - rho_s^2) / n_s,  rho_s^2 = 1 - power of the noise / power of the images,
+
+    with powers over the batch's images and n_s the ring's independent numbers, if a motion changes every ring
+    by the same share. For one ring it is the slope of -n/2 log(1 - rho^2), the likelihood where the scales of
+    signal and noise are unknown. Nothing else depends on ``power``, and c has no gradient.
+
+    Source: score, Chen & Ludtke, Nature Methods 18 (2021) 930; adjusting a composite likelihood, Pauli,
+    Racugno & Ventura, Statistica Sinica 21 (2011) 149.
+    """
+    last = int(disk.shell[-1])
+    rings = slice(1, max(last, 2))  # the limit of the disk cuts the last ring
+    found = fourier_ring_correlation(predicted, observed, disk=disk)[:, rings]
+    numbers = torch.bincount(disk.shell, disk.weight, last + 1)[rings].to(found)
+    seen, noise = (disk.ring_mean(values)[:, rings].mean(0) for values in (_square(observed), power))
+    signal = (1 - noise / seen.clamp_min(torch.finfo(seen.dtype).tiny)).clamp(0, 1 - 1e-4)
+    return signal.sqrt().sum() / ((1 - signal) / numbers).sum() * (1 - found).sum(-1)
+
+
 def _cross(a: Tensor, b: Tensor) -> Tensor:
     return a.real * b.real + a.imag * b.imag
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,7 @@ from trimorph.core.checks import check_choice, check_range
 from trimorph.core.errors import InputError
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.imaging import render_batch
-from trimorph.core.losses import whitened_likelihood
+from trimorph.core.losses import ring_score, whitened_likelihood
 from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
 from trimorph.methods.cloud_decoder import CloudChange, CloudDecoder, Decoding
 from trimorph.methods.cloud_priors import NEIGHBOURS, neighbour_pairs, spread, stretching
@@ -32,6 +32,8 @@ from trimorph.methods.inference import Inference
 from trimorph.methods.latent_settings import LatentSettings
 from trimorph.methods.neutral_cloud import NeutralCloud
 from trimorph.methods.posterior import Posterior
+
+Score = Literal["likelihood", "ring"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class GaussiansSettings(LatentSettings):
     spare: float = 0.25
     """Gaussians, as a share of those that the map supports, for density that moves so far that the mean map
     has lost it. They stand where the linear modes vary."""
+    score: Score = "likelihood"
+    """How images are compared: likelihood, under Gaussian noise of the measured power; ring, the Fourier ring
+    correlation as in the paper, from ring 1 to the limit, each ring alike, with the CTF in the model. A ring
+    correlation knows neither the density's scale nor its sharpness, so those of the neutral model stay; it
+    is weighed so that an image says as much as under a likelihood, and beta means the same with both."""
     decoder: Decoding = "anchors"
     """What moves: anchors, whose motion spreads to the Gaussians around them; coordinates, anchors moved by
     one network of place and latent; every, each Gaussian on its own, as in the paper."""
@@ -78,6 +85,7 @@ class GaussiansSettings(LatentSettings):
         check_range("resolution", self.resolution, above=0)
         check_range("neutral_learning_rate", self.neutral_learning_rate, above=0)
         check_choice("decoder", self.decoder, get_args(Decoding))
+        check_choice("score", self.score, get_args(Score))
         if self.latent_dim and not (self.move_position or self.move_amplitude or self.move_width):
             raise InputError(
                 "Found nothing that may move: --no-move-position --no-move-amplitude without --move-width; "
@@ -205,14 +213,15 @@ class GaussianMixture(Method):
             self.decoder.settle(place[self.free[: len(place)] > 0.5])
 
     def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
-        """Negative log-likelihood, divergence and priors of the motion, a pixel of the plane each."""
+        """How the images differ, divergence and priors of the motion, a pixel of the plane each."""
         batch, terms = self.inference.posed(batch, stage)
         posterior = self.inference.opened(self.encode(batch), progress)
         cloud = self.decode(posterior.sample())
         predicted = render_batch(cloud, batch)
+        compared = ring_score if self.settings.score == "ring" else whitened_likelihood
         power = self.noise.at(batch.disk, batch.group)
-        likelihood = whitened_likelihood(predicted, batch.image, power=power, disk=batch.disk).mean()
-        terms["likelihood"] = likelihood / float(batch.disk.weight.sum())
+        score = compared(predicted, batch.image, power=power, disk=batch.disk)
+        terms[self.settings.score] = score.mean() / float(batch.disk.weight.sum())
         return terms | self._priors(cloud, batch) | self.inference.prior(posterior, batch.disk, progress)
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
