@@ -70,7 +70,7 @@ def report(options: argparse.Namespace, recipe: str, snr: str, seed: int) -> Non
     run = star.with_name(f"{star.stem}_{options.method}_{options.name}")
     if not (run / "seconds.json").exists():
         words = f"""train {options.method} {star} -o {run} --latent-dim {options.latent_dim}
-            --epochs {options.epochs} --seed {seed} {"--no-one-first" if recipe == "cyclic" else ""}"""
+            --epochs {options.epochs} --seed {seed}"""
         began = time.monotonic()
         call(words.split() + options.options)
         (run / "seconds.json").write_text(json.dumps(time.monotonic() - began))

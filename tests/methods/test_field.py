@@ -298,13 +298,11 @@ def test_resolution_of_an_encoder_that_sees_none() -> None:
         FieldSettings(encoder_resolution=9.0)
 
 
-@pytest.mark.parametrize(
-    ("one_first", "progress", "shown"), [(True, 0.1, 1), (True, 0.3, 3), (False, 0.1, 3)]
-)
-def test_one_component_is_alone_at_first(
-    one: MadeImages, one_first: bool, progress: float, shown: int
+@pytest.mark.parametrize(("unfold", "progress", "shown"), [(True, 0.1, 1), (True, 0.3, 3), (False, 0.1, 3)])
+def test_one_component_is_alone_at_first_where_no_modes_tell_more(
+    one: MadeImages, unfold: bool, progress: float, shown: int
 ) -> None:
-    settings = FieldSettings(latent_dim=3, one_first=one_first, **SMALL | {"encoder": "object"})
+    settings = FieldSettings(latent_dim=3, unfold=unfold, **SMALL | {"encoder": "gradient"})
     field = _build(settings, one, cloud(BOX, *TRUNK)[0])
     posterior = field.encode(one.batch(torch.arange(4)))
     opened = field.inference.opened(posterior, progress)

@@ -80,6 +80,26 @@ def test_field_separates_two_states_in_few_epochs(two: tuple[MadeImages, Tensor]
     assert cluster_accuracy(latents.mean, label.numpy()) >= 0.98
 
 
+def test_latents_start_along_what_the_modes_tell(two: tuple[MadeImages, Tensor]) -> None:
+    """Before any step of training the first component separates the states, and the second is the prior."""
+    images, label = two
+    batch = images.batch(torch.arange(len(images)))
+    told = replace(_problem(images), mode_latents=_encoder(images).features(images.batch(torch.arange(400))))
+    field = Field(FieldSettings(latent_dim=2, encoder_width=32, encoder_layers=1), told)
+    assert [line for line in field.begin() if line.startswith("latents: 1 of 2 start along")]
+    with torch.no_grad():
+        posterior = field.encode(batch)
+    assert cluster_accuracy(posterior.mean[:, :1].numpy(), label.numpy()) >= 0.98
+    assert float(posterior.divergence()[:, 1].mean()) < 0.05
+
+
+def test_nothing_is_told_where_latents_are_not_to_unfold(two: tuple[MadeImages, Tensor]) -> None:
+    images, _ = two
+    features = _encoder(images).features(images.batch(torch.arange(100)))
+    settings = FieldSettings(latent_dim=2, unfold=False)
+    assert not list(Field(settings, replace(_problem(images), mode_latents=features)).begin())
+
+
 def test_a_problem_without_modes_is_refused(two: tuple[MadeImages, Tensor]) -> None:
     images, _ = two
     with pytest.raises(InputError, match="without mean or modes; wanted both"):

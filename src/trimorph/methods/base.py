@@ -41,7 +41,8 @@ class Problem:
     :meth:`Method.wants` says so: ``mean``, the back-projected map of all particles; ``mask``, 1 where
     the density may vary, if the user says where; ``half``, each particle's half set (0 or 1); ``modes``,
     those of the linear model, each as long as its latent's standard deviation, on the coarsest grid for
-    ``modes_resolution`` in Å; ``points``, x, y, z (Å) and weight of each of the parts that the model is to
+    ``modes_resolution`` in Å, and ``mode_latents``, what is said of them by some of the particles (see
+    :func:`packed`); ``points``, x, y, z (Å) and weight of each of the parts that the model is to
     have, if the user has a structure; ``movable``, the numbers of the parts that may move, if not all.
     """
 
@@ -55,6 +56,7 @@ class Problem:
     half: Int[Tensor, " n"] | None = None
     modes: Float[Tensor, "k c c c"] | None = None
     modes_resolution: float | None = None
+    mode_latents: Float[Tensor, "m f"] | None = None
     window_share: float = 1.0
     points: Float[Tensor, "g 4"] | None = None
     movable: Int[Tensor, " m"] | None = None

@@ -124,8 +124,8 @@ class Field(Method):
         return terms | self.inference.prior(posterior, batch.disk, progress)
 
     def begin(self) -> Iterator[str]:
-        """Nothing has to be made ready."""
-        return iter(())
+        """Where the latents start."""
+        return self.inference.begin()
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """Nothing is settled between stages."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -63,6 +65,11 @@ class Inference(nn.Module):
             groups["poses"] = list(self.poses.parameters())
         return groups
 
+    def begin(self) -> Iterator[str]:
+        """Bring the encoder to where it starts, if it knows of one; lines for the user."""
+        if self.settings.unfold and isinstance(self.encoder, ObjectFrameEncoder):
+            yield from self.encoder.begin()
+
     def posed(self, batch: Batch, stage: Stage) -> tuple[Batch, dict[str, Tensor]]:
         """The batch at its refined poses where the stage moves them, and the term of their prior."""
         if self.poses is None or "poses" not in stage.learning_rate:
@@ -82,7 +89,7 @@ class Inference(nn.Module):
         likelihood does not tell them apart. So a motion is first laid along one.
         """
         settings = self.settings
-        alone = settings.one_first and settings.encoder in IN_OBJECT_FRAME and progress < ALONE
+        alone = settings.unfold and settings.encoder == "gradient" and progress < ALONE
         return posterior.leading(1) if alone else posterior
 
     def prior(self, posterior: Posterior, disk: FourierDisk, progress: float) -> dict[str, Tensor]:

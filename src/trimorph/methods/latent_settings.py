@@ -50,9 +50,9 @@ class LatentSettings:
     2 for pixels, else beta."""
     beta_warm_up: float = 0.8
     """Fraction of training over which the weight rises from zero to its peak and falls to beta."""
-    one_first: bool = True
-    """Begin with the first latent component alone (encoders object and gradient), so that a motion lies along
-    it. A motion all round a circle would be cut open: leave it out for such."""
+    unfold: bool = True
+    """Begin with latents that a motion lies along: the coordinates along which the linear modes say that
+    particles differ (encoder object), or the first component alone (gradient), which cuts a circle open."""
     coarse_to_fine: bool = True
     """Raise the resolution limit in four stages instead of training on all frequencies at once."""
     refine_poses: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,6 +13,8 @@ from trimorph.core.disk import FourierDisk
 from trimorph.core.errors import InputError
 from trimorph.core.noise import NoiseModel
 from trimorph.methods.base import Problem
+from trimorph.methods.chart_start import expected_coordinates, fit_start
+from trimorph.methods.latent_chart import latent_chart
 from trimorph.methods.mode_frame import ModeFrame
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.posterior import Posterior
@@ -40,9 +44,11 @@ class ObjectFrameEncoder(nn.Module):
             disk=FourierDisk(problem.box, problem.pixel_size),
             resolution=problem.modes_resolution,
         )
+        self.latent_dim, self.examples = latent_dim, problem.mode_latents
         count = len(self.modes)
-        self.lower = torch.tril_indices(count, count)
-        self.network = ResidualMLP(count + self.lower.shape[1], 2 * latent_dim, width=width, layers=layers)
+        self.network = ResidualMLP(
+            count + count * (count + 1) // 2, 2 * latent_dim, width=width, layers=layers
+        )
 
     def forward(self, batch: Batch, noise: NoiseModel) -> Posterior:
         """Posterior with independent components."""
@@ -54,5 +60,54 @@ class ObjectFrameEncoder(nn.Module):
     def features(self, batch: Batch) -> Float[Tensor, "b f"]:
         """Posterior mean and packed covariance of the modes, in units of their prior."""
         found, _ = self.frame.posterior(self.modes[None], batch)
-        row, column = self.lower
-        return torch.cat([found.mean, found.covariance[:, row, column]], dim=1)
+        return packed(found.mean, found.covariance)
+
+    def begin(self) -> Iterator[str]:
+        """Start from the chart of what the modes say of some particles, if the problem tells it.
+
+        Components beyond those of the chart start at the prior.
+        """
+        if self.examples is None:
+            return
+        mean, covariance = unpacked(self.examples, len(self.modes))
+        length = self.modes.cpu().flatten(1).norm(dim=1)
+        chart = latent_chart(
+            (length * mean).numpy(),
+            (length[:, None] * length * covariance).numpy(),
+            most=self.latent_dim,
+        )
+        used = chart.coordinate.shape[1]
+        if not used:
+            yield "latents: no coordinate of the modes explains them, so they start anywhere"
+            return
+        expected, variance = expected_coordinates(chart, mean, covariance)
+        rest = mean.new_zeros(len(mean), self.latent_dim - used)
+        target = Posterior.diagonal(torch.cat([expected, rest], 1), torch.cat([variance.log(), rest], 1))
+        fit_start(self.network, self.examples, target)
+        share = 100 * (1 - chart.unexplained)
+        yield (
+            f"latents: {used} of {self.latent_dim} start along the modes' own coordinates, with which "
+            f"neighbours predict {share:.0f} % of what the modes vary"
+        )
+
+
+def packed(mean: Float[Tensor, "n k"], covariance: Float[Tensor, "n k k"]) -> Float[Tensor, "n f"]:
+    """Mean (k), and the lower half of the covariance row by row (k (k + 1) / 2), side by side."""
+    row, column = torch.tril_indices(*covariance.shape[1:])
+    return torch.cat([mean, covariance[:, row, column]], dim=1)
+
+
+def unpacked(
+    features: Float[Tensor, "n f"], count: int
+) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k k"]]:
+    """Mean and covariance of ``count`` modes: the inverse of :func:`packed`.
+
+    >>> mean, covariance = torch.tensor([[1.0, 2.0]]), torch.tensor([[[3.0, 4.0], [4.0, 5.0]]])
+    >>> bool((unpacked(packed(mean, covariance), 2)[1] == covariance).all())
+    True
+    """
+    row, column = torch.tril_indices(count, count)
+    covariance = features.new_zeros(len(features), count, count)
+    covariance[:, row, column] = features[:, count:]
+    covariance[:, column, row] = features[:, count:]
+    return features[:, :count], covariance

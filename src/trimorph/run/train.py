@@ -7,13 +7,15 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from torch import Tensor
+import numpy as np
+import torch
 
 from trimorph.core.errors import InputError
 from trimorph.data.open import open_particles
 from trimorph.data.particles import ParticleStack
 from trimorph.methods.base import Problem
 from trimorph.methods.linear import Linear, LinearSettings
+from trimorph.methods.object_frame import packed
 from trimorph.methods.registry import get_method
 from trimorph.run.measured import check_inputs, measured_problem
 from trimorph.run.provenance import check_unchanged, provenance
@@ -23,6 +25,9 @@ from trimorph.training.checkpoint import checkpoints, load_checkpoint, problem_f
 from trimorph.training.observer import LogFile, Observer, Silent
 from trimorph.training.processes import Processes, joined
 from trimorph.training.trainer import Trainer
+
+EXAMPLES = 5000
+"""Particles, at most, of which a method is told what they say of the modes."""
 
 
 def train(recipe: Recipe, output: Path | str, *, observer: Observer | None = None) -> Run:
@@ -153,11 +158,9 @@ def _state_problem(
     if "modes" not in wanted:
         return problem
     log.say("finding linear modes, which the encoder needs")
-    modes, resolution = _linear_modes(run, stack, processes, observer, problem=problem)
     return replace(
         problem,
-        modes=modes,
-        modes_resolution=resolution,
+        **_linear_modes(run, stack, processes, observer, problem=problem),
         mask=problem.mask if "mask" in wanted else None,
         half=problem.half if "half" in wanted else None,
     )
@@ -165,8 +168,8 @@ def _state_problem(
 
 def _linear_modes(
     run: Run, stack: ParticleStack, processes: Processes, observer: Observer | None, *, problem: Problem
-) -> tuple[Tensor, float]:
-    """Modes of a run of the method `linear` inside this run, which goes on where it was stopped."""
+) -> dict[str, Any]:
+    """What a run of the method `linear` inside this run finds; it goes on where it was stopped."""
     path = run.path / "linear"
     if not (path / "recipe.toml").is_file() and processes.first:
         training = replace(run.recipe.training, batch_size=None)
@@ -180,7 +183,13 @@ def _linear_modes(
     _fit(inner, stack, processes, observer, checkpoint=found[-1] if found else None, problem=problem)
     linear: Any = inner.method()
     modes, resolution = linear.findings()
-    return modes.detach(), resolution
+    some = np.random.default_rng(0).permutation(len(stack))[:EXAMPLES]
+    latents, unit = inner.latents(), 1 / linear.densities().flatten(1).norm(dim=1)
+    mean, covariance = (
+        torch.as_tensor(values[np.sort(some)]) for values in (latents.mean, latents.covariance)
+    )
+    told = packed(unit * mean, unit[:, None] * unit * covariance)
+    return {"modes": modes.detach(), "modes_resolution": resolution, "mode_latents": told.detach()}
 
 
 def _refuse_changes(recipe: Recipe, started: Recipe, path: Path) -> None:

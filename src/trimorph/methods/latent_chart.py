@@ -1,0 +1,188 @@
+"""LatentChart: the few coordinates along which particles differ, read off what linear modes say of them.
+
+A motion is a curve, a ring or a sheet in the space of the modes, and bends through as many of them as it
+needs: no mode alone follows it. The slowest functions on the graph of nearest neighbours do.
+
+Letters: n particles, k modes, m landmarks, c coordinates, e slow functions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import eigsh
+from scipy.spatial import cKDTree
+
+LANDMARKS = 2000
+"""Particles that the graph is made of, at most."""
+
+FEWEST = 100
+"""Landmarks below which nothing is said."""
+
+SLOWEST = 8
+"""Functions on a graph among which the coordinates are sought."""
+
+NEIGHBOURS = 15
+"""Particles that predict what is left of another's modes when coordinates are known."""
+
+BRIDGE = 0.1
+"""Weight of a link between pieces of a graph, where that of neighbours is 1: such that a function that tells
+pieces apart is about as slow as one that runs along them."""
+
+GAIN = 0.9
+"""What a further coordinate has to leave, at most, of what those before it left unexplained."""
+
+
+@dataclass(frozen=True, eq=False)
+class LatentChart:
+    """Coordinates of some particles, each of mean 0 and standard deviation 1.
+
+    ``landmark`` are the particles' numbers, ``unexplained`` the share of the modes' variance that neighbours
+    in the chart do not predict. A chart without coordinates says that none of them explains anything.
+    """
+
+    landmark: Int[ndarray, " m"]
+    coordinate: Float[ndarray, "m c"]
+    unexplained: float
+
+
+def latent_chart(
+    mean: Float[ndarray, "n k"], covariance: Float[ndarray, "n k k"], *, most: int
+) -> LatentChart:
+    """At most ``most`` coordinates of the particles whose views tell most, from their posteriors.
+
+    Distances are those of densities, so modes come with their lengths, not in units of their priors.
+    Candidates are the slowest functions (eigenvectors of the graph's Laplacian) on two graphs of nearest
+    neighbours; on each they are taken as long as each predicts a tenth more of the modes, and more than the
+    posteriors leave open, so harmonics of those that are there add nothing; of the two the better is kept.
+
+    Source: Belkin & Niyogi, Neural Comput. 15 (2003) 1373 (Laplacian eigenmaps); choice of functions that are
+    not harmonics of others: Dsilva et al., Appl. Comput. Harmon. Anal. 44 (2018) 759.
+    """
+    landmark = _best_seen(covariance)
+    x = np.asarray(mean, np.float64)[landmark]
+    best = LatentChart(landmark, np.zeros((len(landmark), 0)), 1.0)
+    most = min(most, x.shape[1])
+    if len(landmark) < FEWEST or not most or float(np.ptp(x)) == 0.0:
+        return best
+    doubt = float(np.einsum("nkk->n", covariance)[landmark].mean() / x.var(0).sum())
+    for graph in (_shared_graph(x, 30), _graded_graph(x, 50)):
+        found, left = _choose(_slow_functions(graph), x, most, enough=doubt)
+        if left < 0.95 * best.unexplained:
+            best = LatentChart(landmark, found, left)
+    return best
+
+
+def _best_seen(covariance: Float[ndarray, "n k k"]) -> Int[ndarray, " m"]:
+    """Half of the particles, those with the narrowest posteriors; more if they are few, a sample if many.
+
+    What a linear model's posterior leaves open depends on pose and CTF alone, so no state is preferred.
+    """
+    told = np.einsum("nkk->n", covariance)
+    count = max(len(told) // 2, min(len(told), LANDMARKS))
+    narrow = np.argsort(told, kind="stable")[:count]
+    return np.sort(np.random.default_rng(0).permutation(narrow)[:LANDMARKS])
+
+
+def _shared_graph(x: Float[ndarray, "m k"], neighbours: int) -> csr_matrix:
+    """Links between nearest neighbours, the square of the share of neighbours that both have (Jaccard index).
+
+    Two places that come near each other by chance, as a path in few modes does, share few.
+    """
+    count = len(x)
+    own = np.arange(count)[:, None]
+    near = np.concatenate([own, _nearest(x, neighbours)[1]], axis=1)
+    there = csr_matrix((np.ones(near.size), (np.repeat(own, neighbours + 1), near.ravel())), (count, count))
+    both = (there @ there.T).tocoo()
+    share = both.data / (2 * (neighbours + 1) - both.data)
+    linked = np.asarray(there.maximum(there.T)[both.row, both.col]).ravel() * (both.row != both.col)
+    return _joined(csr_matrix((linked * share**2, (both.row, both.col)), (count, count)), x)
+
+
+def _graded_graph(x: Float[ndarray, "m k"], neighbours: int) -> csr_matrix:
+    """Links exp(-d^2 / (s_i s_j)), s the distance to the last of the neighbours, over the density of both."""
+    reach = min(3 * neighbours, len(x) - 1)
+    distance, near = _nearest(x, reach)
+    scale = np.maximum(distance[:, min(neighbours, reach) - 1], 1e-12)
+    link = np.exp(-(distance**2) / (scale[:, None] * scale[near]))
+    graph = _joined(_links(np.arange(len(x)), near, len(x), link), x)
+    return _scaled(graph, 1 / np.asarray(graph.sum(1)).ravel())
+
+
+def _joined(graph: csr_matrix, x: Float[ndarray, "m k"]) -> csr_matrix:
+    """The graph with weak links from each point of a piece to the nearest outside, until it is in one piece.
+
+    So two paths side by side, as of a motion with something there and without, are followed together.
+    """
+    graph.eliminate_zeros()
+    while True:
+        pieces, which = connected_components(graph, directed=False)
+        if pieces == 1:
+            return graph
+        inside = which == np.bincount(which).argmin()
+        own, others = np.flatnonzero(inside), np.flatnonzero(~inside)
+        near = others[np.asarray(cKDTree(x[others]).query(x[own], [1])[1])]
+        graph = graph.maximum(_links(own, near, len(x), np.full(near.shape, BRIDGE)))
+
+
+def _links(
+    own: Int[ndarray, " a"], near: Int[ndarray, "a b"], size: int, weight: Float[ndarray, "a b"] | None = None
+) -> csr_matrix:
+    value = np.ones(near.shape) if weight is None else weight
+    place = (np.repeat(own, near.shape[1]), near.ravel())
+    graph = csr_matrix((value.ravel(), place), shape=(size, size))
+    return graph.maximum(graph.T)
+
+
+def _slow_functions(graph: csr_matrix) -> Float[ndarray, "m e"]:
+    """Those that vary least from neighbour to neighbour, the slowest first, but for the constant."""
+    root = 1 / np.sqrt(np.asarray(graph.sum(1)).ravel())
+    value, vector = eigsh(_scaled(graph, root), k=SLOWEST + 1, which="LA", v0=1 / root)
+    function = vector[:, np.argsort(-value)[1:]] * root[:, None]
+    function = function - function.mean(0)
+    return function / function.std(0)
+
+
+def _choose(
+    function: Float[ndarray, "m e"], x: Float[ndarray, "m k"], most: int, *, enough: float
+) -> tuple[Float[ndarray, "m c"], float]:
+    """Functions, one after another, that leave least unexplained, and what they leave.
+
+    What is as little as the places' own uncertainty is ``enough``.
+    """
+    kept: list[int] = []
+    left = 1.0
+    while len(kept) < min(most, function.shape[1]) and left > enough:
+        rest = [number for number in range(function.shape[1]) if number not in kept]
+        tried = [(_unexplained(function[:, [*kept, number]], x), number) for number in rest]
+        least, number = min(tried)
+        if least > GAIN * left:
+            break
+        kept.append(number)
+        left = least
+    return function[:, kept], left
+
+
+def _unexplained(coordinate: Float[ndarray, "m c"], x: Float[ndarray, "m k"]) -> float:
+    """Share of the variance of x that the mean of the nearest neighbours in a chart does not predict."""
+    _, near = _nearest(coordinate, NEIGHBOURS)
+    error = x - x[near].mean(1)
+    return float((error**2).sum() / ((x - x.mean(0)) ** 2).sum())
+
+
+def _nearest(x: Float[ndarray, "m k"], count: int) -> tuple[Float[ndarray, "m b"], Int[ndarray, "m b"]]:
+    """Distances and numbers of each point's nearest others."""
+    distance, near = cKDTree(x).query(x, np.arange(2, count + 2))
+    return np.asarray(distance), np.asarray(near)
+
+
+def _scaled(graph: csr_matrix, factor: Float[ndarray, " m"]) -> csr_matrix:
+    """Every link times the factors of both ends."""
+    link = graph.tocoo()
+    value = link.data * factor[link.row] * factor[link.col]
+    return csr_matrix((value, (link.row, link.col)), shape=graph.shape)
