@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from trimorph.data.truth import Truth
     from trimorph.reconstruction.from_file import compare_maps
     from trimorph.reconstruction.reconstruct import reconstruct
+    from trimorph.run.chart import Chart, read_chart
     from trimorph.run.cryodrgn import load_cryodrgn
     from trimorph.run.export_latents import write_latents
-    from trimorph.run.modes import Modes, write_modes
+    from trimorph.run.export_modes import write_modes
+    from trimorph.run.modes import Modes
     from trimorph.run.motion import MotionReport, write_motion
     from trimorph.run.observability import Observability, write_observability
     from trimorph.run.quick import quick
@@ -50,10 +52,12 @@ _HOMES = {
     "Truth": "data.truth",
     "compare_maps": "reconstruction.from_file",
     "reconstruct": "reconstruction.reconstruct",
+    "Chart": "run.chart",
+    "read_chart": "run.chart",
     "load_cryodrgn": "run.cryodrgn",
     "write_latents": "run.export_latents",
     "Modes": "run.modes",
-    "write_modes": "run.modes",
+    "write_modes": "run.export_modes",
     "MotionReport": "run.motion",
     "write_motion": "run.motion",
     "Observability": "run.observability",
@@ -69,6 +73,7 @@ _HOMES = {
 
 __all__ = [
     "CTF",
+    "Chart",
     "FourierDisk",
     "InputError",
     "Modes",
@@ -86,6 +91,7 @@ __all__ = [
     "load_cryodrgn",
     "open_particles",
     "quick",
+    "read_chart",
     "read_particles",
     "reconstruct",
     "resume",

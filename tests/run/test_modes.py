@@ -19,7 +19,10 @@ from trimorph.core.errors import InputError
 from trimorph.core.gaussians import Gaussians
 from trimorph.data.mrc import read_map, write_map
 from trimorph.methods import linear
-from trimorph.run.modes import Modes, eigenvolume, read_modes, write_modes
+from trimorph.run import chart as chart_module
+from trimorph.run.chart import Chart, read_chart
+from trimorph.run.export_modes import eigenvolume, write_modes
+from trimorph.run.modes import Modes, read_modes
 from trimorph.run.modes_figure import draw_modes
 from trimorph.run.quick import quick
 from trimorph.run.quick_figure import draw_quick
@@ -68,6 +71,11 @@ def example(tmp_path_factory) -> Iterator[Example]:
         with redirect_stdout(StringIO()) as said:
             assert command(words) == 0
         yield Example(Run.open(folder / "run"), maps, truth.state, made.star, said.getvalue())
+
+
+def flat_chart(coordinate: np.ndarray) -> Chart:
+    """Coordinates that are known exactly."""
+    return Chart(np.arange(len(coordinate)), coordinate, np.zeros_like(coordinate), 0.1)
 
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
@@ -198,10 +206,65 @@ def test_quick_goes_on_where_it_was_stopped(example, capsys):
     assert command(words) == 0
 
 
+def test_chart_tells_the_states_apart_for_every_particle(example, monkeypatch):
+    chart = read_chart(example.run)
+    assert chart.index.tolist() == list(range(COUNT))
+    assert chart.coordinate.shape == chart.deviation.shape == (COUNT, chart.count)
+    assert chart.unexplained < 0.2
+    first = chart.coordinate[:, 0]
+    low, high = np.sort([first[example.label == state].mean() for state in (0, 1)])
+    right = ((first > (low + high) / 2) == (example.label == 1)).mean()
+    assert max(right, 1 - right) > 0.97
+    monkeypatch.setattr(chart_module, "TOGETHER", 37)
+    again = read_chart(example.run.path)
+    np.testing.assert_allclose(again.coordinate, chart.coordinate, atol=1e-5)
+    np.testing.assert_allclose(again.deviation, chart.deviation, atol=1e-5)
+
+
+def test_chart_is_written_as_a_row_a_particle(example):
+    folder, chart = example.run.path / "analysis" / "modes", read_chart(example.run)
+    with (folder / "chart.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    numbers = range(1, chart.count + 1)
+    assert list(rows[0]) == ["particle", *(f"coordinate_{i}" for i in numbers), *(f"sd_{i}" for i in numbers)]
+    assert [int(row["particle"]) for row in rows] == list(range(COUNT))
+    found = np.array([float(row["coordinate_1"]) for row in rows])
+    np.testing.assert_allclose(found, chart.coordinate[:, 0], rtol=1e-4)
+    assert chart.summary in example.said.splitlines()
+
+
+def test_no_chart_where_no_mode_is_real(example, monkeypatch):
+    nothing = replace(example.modes, real=np.zeros(2, bool))
+    monkeypatch.setattr(chart_module, "read_modes", lambda run: nothing)
+    chart = read_chart(example.run)
+    assert chart.coordinate.shape == (COUNT, 0)
+    assert chart.summary == "chart: no coordinate was found along which particles differ"
+
+
+def test_quick_looks_through_the_mask_that_is_given(example, tmp_path, capsys, monkeypatch):
+    empty = np.zeros((BOX, BOX, BOX), np.float32)
+    write_map(tmp_path / "empty.mrc", empty, PIXEL_SIZE)
+    words = ["quick", str(example.star), "-o", str(tmp_path / "run"), "--modes", "1", "--resolution", "24"]
+    assert command([*words, "--mask", str(tmp_path / "empty.mrc")]) == 1
+    assert "empty.mrc: found all zeros; wanted a mask from 0 to 1" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    seen = []
+
+    def remember(recipe, *_, **__):
+        seen.append(recipe)
+        raise InputError("enough")
+
+    monkeypatch.setattr("trimorph.run.quick.train", remember)
+    assert command([*words, "--mask", str(tmp_path / "half.mrc")]) == 1
+    assert seen[0].focus.mask == tmp_path / "half.mrc"
+
+
 def test_modes_prints_a_table(example, tmp_path, capsys):
     assert command(["modes", str(example.run.path), "-o", str(tmp_path / "modes")]) == 0
     said = capsys.readouterr().out
     assert example.modes.verdict in said
+    assert read_chart(example.run).summary in said.splitlines()
+    assert "modes.png, chart.csv in" in said
     assert f"{100 * example.modes.share[0]:.1f} %" in said
     assert str(tmp_path / "modes") in said
 
@@ -227,19 +290,24 @@ def test_pictures_of_one_mode_that_is_not_real(tmp_path):
     )
     mean, change = blobs((0.0, 0.0, 0.0)), 0.1 * blobs((2.0, 1.0, 0.0))
     z = np.random.default_rng(0).normal(size=(50, 1))
-    maps = np.stack([mean + place.z[0] * change for place in places_along(z)])
+    maps = np.stack([mean + place.z[0] * change for place in places_along(z, z)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        draw_modes(tmp_path / "m.png", modes, mean=mean, change=lambda k: change, pixel_size=PIXEL_SIZE)
+        for name, chart in {"m": flat_chart(z), "n": flat_chart(z[:, :0])}.items():
+            draw_modes(
+                tmp_path / f"{name}.png", modes, z=z, chart=chart, mean=mean, change=lambda k: change,
+                pixel_size=PIXEL_SIZE,
+            )  # fmt: skip
         draw_quick(
-            tmp_path / "q.png", modes, z=z, places=places_along(z), maps=maps, mean=mean,
+            tmp_path / "q.png", modes, z=z, places=places_along(z, z), chart=None, maps=maps, mean=mean,
             pixel_size=PIXEL_SIZE, fsc=None,
         )  # fmt: skip
         two = replace(modes, variance=np.ones(2), cosine=np.ones(2), gain=np.zeros(2), gain_error=np.ones(2),
                       real=np.array([True, False]))  # fmt: skip
         draw_quick(
-            tmp_path / "f.png", two, z=np.tile(z, 2), places=places_along(np.tile(z, 2)), maps=maps,
-            mean=mean, pixel_size=PIXEL_SIZE, fsc=(np.linspace(0, 0.08, 13), np.linspace(1, 0.2, 13)),
+            tmp_path / "f.png", two, z=np.tile(z, 2), chart=None, places=places_along(z, np.tile(z, 2)),
+            maps=maps, mean=mean, pixel_size=PIXEL_SIZE,
+            fsc=(np.linspace(0, 0.08, 13), np.linspace(1, 0.2, 13)),
         )  # fmt: skip
     assert modes.share.tolist() == [1.0]
     assert modes.share_of_mean.tolist() == [0.05]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 if TYPE_CHECKING:
+    from trimorph.run.chart import Chart
     from trimorph.run.modes import Modes
 
 
@@ -19,7 +20,7 @@ def command(
     reach: float = 2.0,
     along: int | None = None,
 ) -> None:
-    """Write the modes of a linear run: maps, maps along each mode, a table, a picture, ChimeraX scripts.
+    """Write what a linear run found: modes as maps, maps along each, tables, the chart, ChimeraX scripts.
 
     trimorph modes run
 
@@ -33,16 +34,21 @@ def command(
         along: Write maps along so many modes, from the first; by default as many as are real, at least one.
     """
     from trimorph.cli.progress import bar
-    from trimorph.run.modes import write_modes
+    from trimorph.run.chart import read_chart
+    from trimorph.run.export_modes import write_modes
 
+    chart = read_chart(run)
     with bar("Modes") as tell:
-        modes, folder = write_modes(run, output=output, steps=steps, reach=reach, along=along, progress=tell)
-    show_modes(modes)
-    print(f"maps, modes.csv, modes.json, modes.png in {folder}; open modes.cxc or mode_01.cxc in ChimeraX")
+        modes, folder = write_modes(
+            run, output=output, steps=steps, reach=reach, along=along, chart=chart, progress=tell
+        )
+    show_modes(modes, chart)
+    files = ", ".join(["modes.csv", "modes.json", "modes.png", *(["chart.csv"] if chart.count else [])])
+    print(f"maps, {files} in {folder}; open modes.cxc or mode_01.cxc in ChimeraX")
 
 
-def show_modes(modes: Modes) -> None:
-    """Print a row a mode, and the verdict."""
+def show_modes(modes: Modes, chart: Chart) -> None:
+    """Print a row a mode, the verdict, and what the chart says."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -62,3 +68,4 @@ def show_modes(modes: Modes) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(table)
     console.print(modes.verdict)
+    console.print(chart.summary)

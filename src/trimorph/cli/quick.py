@@ -18,6 +18,7 @@ def command(
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
     modes: int | Literal["auto"] = "auto",
     resolution: float | None = None,
+    mask: Path | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int = 0,
     seed: int = 0,
@@ -35,6 +36,7 @@ def command(
         output: New folder for the run; by default NAME_quick, after the particles' file.
         modes: Number of modes, 1 to 64; auto: as many as raise the likelihood of images that were held out.
         resolution: Finest resolution of the modes in Å; by default it is raised while that likelihood grows.
+        mask: Soft mask (MRC, 0 to 1, the images' box in Å) of where modes may vary; by default it is found.
         device: Where to compute: auto, cpu or cuda.
         threads: CPU threads; 0 takes as many as torch chooses.
         seed: Seed of all that is drawn.
@@ -51,6 +53,7 @@ def command(
                 output,
                 modes=modes,
                 resolution=resolution,
+                mask=mask,
                 device=device,
                 threads=threads,
                 seed=seed,
@@ -64,14 +67,14 @@ def command(
         )
         raise
     print()
-    show_modes(made.modes)
+    show_modes(made.modes, made.chart)
     if not made.modes.real.any():
         print("No change of density was found that helps to explain held-out images: the maps show noise.")
     folder = Path(os.path.relpath(made.run.path))
     source = particles.particles
     lines = {
         f"{folder / made.figure.name}": "the picture of it: look at this first",
-        f"{Path(os.path.relpath(made.folder))}": "maps along the modes; modes.cxc opens them in ChimeraX",
+        f"{Path(os.path.relpath(made.folder))}": "maps along the modes, for ChimeraX modes.cxc; chart.csv",
         f"trimorph volumes {folder} --kmeans 20": "maps at cluster centres of the latents",
         f"trimorph latents {folder} -o latents.csv": "the latents",
         f"trimorph train field {source} -o run": "a model that is not bound to straight lines",

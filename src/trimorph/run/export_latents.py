@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from trimorph.core.errors import InputError
-from trimorph.core.symmetry import symmetry_order
 from trimorph.data.atomic import atomic_path
 from trimorph.data.cryodrgn import write_latents as write_pickle
+from trimorph.run.particle_csv import write_particle_csv
 from trimorph.run.run import Run
 
 
@@ -24,7 +24,7 @@ def write_latents(
     Errors: InputError for another suffix; FileExistsError.
     """
     opened = Run.open(run)
-    path, latents, order = Path(path), opened.latents(epoch), symmetry_order(opened.recipe.data.symmetry)
+    path, latents, symmetry = Path(path), opened.latents(epoch), opened.recipe.data.symmetry
     variance = np.diagonal(latents.covariance, axis1=1, axis2=2)
     if path.suffix == ".pkl":
         log_variance = np.log(np.maximum(variance, 1e-12))
@@ -34,17 +34,9 @@ def write_latents(
             np.save(file, latents.mean)
     elif path.suffix == ".csv":
         components = range(1, latents.mean.shape[1] + 1)
-        header = [
-            "particle",
-            *(["copy"] if order > 1 else []),
-            *(f"z_{i}" for i in components),
-            *(f"sd_{i}" for i in components),
-        ]
-        which = np.stack(np.divmod(latents.index, order), axis=1)[:, : 2 if order > 1 else 1]
-        rows = np.column_stack([which, latents.mean, np.sqrt(variance)])
-        with atomic_path(path, overwrite=overwrite) as temporary:
-            form = ["%d"] * which.shape[1] + ["%.6g"] * (len(header) - which.shape[1])
-            np.savetxt(temporary, rows, fmt=form, delimiter=",", header=",".join(header), comments="")
+        columns = {f"z_{i}": latents.mean[:, i - 1] for i in components}
+        columns |= {f"sd_{i}": np.sqrt(variance[:, i - 1]) for i in components}
+        write_particle_csv(path, latents.index, columns, symmetry=symmetry, overwrite=overwrite)
     else:
         raise InputError(
             f"{path}: found suffix {path.suffix or 'none'}; wanted .csv, .npy or .pkl (cryoDRGN)."

@@ -12,12 +12,14 @@ from numpy import ndarray
 
 from trimorph.methods.mode_verdict import SIGNIFICANT
 from trimorph.reconstruction.figure import new_figure, save_figure
+from trimorph.run.chart_figure import draw_chart
 from trimorph.run.panels import BLUE, GREY, frame, scale_bar, sentences, show_change, show_density
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
+    from trimorph.run.chart import Chart
     from trimorph.run.modes import Modes
 
 MOST_SHOWN = 6
@@ -27,21 +29,27 @@ def draw_modes(
     path: Path,
     modes: Modes,
     *,
+    z: Float[ndarray, "n k"],
+    chart: Chart,
     mean: Float[ndarray, "d d d"],
     change: Callable[[int], Float[ndarray, "d d d"]],
     pixel_size: float,
 ) -> None:
-    """Write a PNG: explained variance, held-out gain and half-set cosines by mode, and central slices.
+    """Write a PNG: explained variance, held-out gain, half-set cosines by mode, the chart, and slices.
 
-    ``change(k)`` is the change of density for one standard deviation of mode k, from 0.
+    ``z`` are the latents in standard deviations, ``change(k)`` is the change of density for one standard
+    deviation of mode k, from 0.
     """
-    figure = new_figure(10.5, 7.1)
+    figure = new_figure(13.0 if chart.count else 10.5, 7.1)
     figure.suptitle(sentences(modes.verdict, 130), fontsize=10)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.15])[:, 0]
-    variance, gain, cosine = top.subplots(1, 3)
+    variance, gain, cosine, *last = top.subplots(1, 4 if chart.count else 3)
     _draw_variance(variance, modes)
     draw_gain(gain, modes)
     _draw_cosine(cosine, modes)
+    for axes in last:
+        draw_chart(axes, z, chart)
+        axes.set_title(sentences(chart.summary, 34), fontsize=10)
     _draw_slices(bottom, mean, [change(number) for number in range(min(len(modes), MOST_SHOWN))], pixel_size)
     save_figure(figure, path, overwrite=False)
 

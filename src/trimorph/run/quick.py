@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from trimorph.data.open import ParticleInput
 from trimorph.methods.linear import LinearSettings
+from trimorph.run.chart import Chart, read_chart
+from trimorph.run.export_modes import write_modes
+from trimorph.run.focus import FocusSettings
 from trimorph.run.mean_report import read_mean_fsc
-from trimorph.run.modes import Modes, read_modes, write_modes
+from trimorph.run.modes import Modes, read_modes
 from trimorph.run.quick_figure import draw_quick
-from trimorph.run.quick_places import places_along
+from trimorph.run.quick_places import places_along, predicted_share
 from trimorph.run.recipe import Recipe
 from trimorph.run.run import Run
 from trimorph.run.train import resume, train
@@ -23,13 +28,17 @@ from trimorph.training.settings import TrainingSettings
 FIGURE = "quick.png"
 """Name of the picture in the run's folder."""
 
+MORE = 0.01
+"""Share of the latents' variance that a chart's coordinate must predict beyond what the first mode does."""
+
 
 @dataclass(frozen=True, eq=False)
 class Quick:
-    """What :func:`quick` made: the run, its modes, the folder with their maps, and the picture."""
+    """What :func:`quick` made: the run, its modes and chart, the folder with their maps, and the picture."""
 
     run: Run
     modes: Modes
+    chart: Chart
     folder: Path
     figure: Path
 
@@ -40,6 +49,7 @@ def quick(
     *,
     modes: int | Literal["auto"] = "auto",
     resolution: float | None = None,
+    mask: Path | str | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int = 0,
     seed: int = 0,
@@ -48,7 +58,7 @@ def quick(
     """Fit the method `linear` and leave run, maps along its modes and quick.png in a folder.
 
     ``output`` is by default NAME_quick for NAME.star. A folder where the same was begun before is gone on
-    with. ``resolution`` in Å is the finest of the modes.
+    with. ``resolution`` in Å is the finest of the modes, ``mask`` an MRC map of where they may vary.
 
     Errors: FileExistsError where a folder or picture is there already; those of
     :func:`trimorph.run.train.train`.
@@ -60,19 +70,20 @@ def quick(
         data=data,
         settings=LinearSettings(modes=modes, resolution=resolution),
         training=TrainingSettings(device=device, threads=threads, seed=seed),
+        focus=FocusSettings(mask=None if mask is None else Path(mask)),
     )
     _refuse_finished(path)
     if (path / "recipe.toml").is_file():
         run = resume(path, recipe=recipe.resolved(), observer=observer)
     else:
         run = train(recipe, path, observer=observer)
-    found = read_modes(run)
+    found, chart = read_modes(run), read_chart(run)
     folder = path / "analysis" / "modes"
     if not folder.exists():
-        write_modes(run.path)
+        write_modes(run.path, chart=chart)
     figure = path / FIGURE
-    _draw(figure, run, found)
-    return Quick(run, found, folder, figure)
+    _draw(figure, run, found, chart)
+    return Quick(run, found, chart, folder, figure)
 
 
 def quick_folder(data: ParticleInput, output: Path | str | None) -> Path:
@@ -88,18 +99,28 @@ def _refuse_finished(path: Path) -> None:
         )
 
 
-def _draw(path: Path, run: Run, modes: Modes) -> None:
-    z = run.latents().mean / modes.deviation
-    places = places_along(z)
-    latents = np.array([*(place.z for place in places), np.zeros(len(modes))]) * modes.deviation
-    maps = run.volume(latents)
+def _draw(path: Path, run: Run, modes: Modes, chart: Chart) -> None:
+    latents = run.latents().mean
+    z, useful = latents / modes.deviation, _tells_more(chart, latents)
+    places = places_along(chart.coordinate if useful else z[:, :1], z)
+    shown = np.array([*(place.z for place in places), np.zeros(len(modes))]) * modes.deviation
+    maps = run.volume(shown)
     draw_quick(
         path,
         modes,
         z=z,
+        chart=chart if useful else None,
         places=places,
         maps=maps[:-1],
         mean=maps[-1],
         pixel_size=run.method().disk.pixel_size,
         fsc=read_mean_fsc(run.path),
     )
+
+
+def _tells_more(chart: Chart, z: Float[ndarray, "n k"]) -> bool:
+    """Whether the chart has several coordinates, or its only one tells more than the first mode."""
+    if chart.count != 1:
+        return chart.count > 1
+    along = chart.coordinate[:, 0]
+    return predicted_share(along, z) > predicted_share(z[:, 0], z) + MORE

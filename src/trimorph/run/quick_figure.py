@@ -1,4 +1,4 @@
-"""The picture of the first minute: latents, the maps along the first mode, and the mean map's FSC."""
+"""The picture of the first minute: latents, maps along their chart or first mode, the mean map's FSC."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from trimorph.core.fsc import resolution_at
 from trimorph.reconstruction.figure import new_figure, save_figure
+from trimorph.run.chart_figure import draw_chart, draw_latents
 from trimorph.run.modes_figure import draw_gain
 from trimorph.run.panels import BLUE, frame, scale_bar, sentences, show_change, show_density
 
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
+    from trimorph.run.chart import Chart
     from trimorph.run.modes import Modes
     from trimorph.run.quick_places import Place
-
-FEW = 2000
-"""Particles up to which each is drawn as a point."""
 
 FAINT = 0.1
 """Change, over the brightest of the map, below which colours are pale: what is small shall look small."""
@@ -35,50 +34,63 @@ def draw_quick(
     modes: Modes,
     *,
     z: Float[ndarray, "n k"],
+    chart: Chart | None,
     places: list[Place],
     maps: Float[ndarray, "m d d d"],
     mean: Float[ndarray, "d d d"],
     pixel_size: float,
     fsc: tuple[Float[ndarray, " s"], Float[ndarray, " s"]] | None,
 ) -> None:
-    """Write a PNG of latents (in standard deviations), and of maps at places among them.
+    """Write a PNG of latents (in standard deviations), and of maps at places along the chart.
 
-    ``fsc`` holds frequencies in 1/Å and the mean map's half-map FSC.
+    Without a chart, places lie along the first latent. ``fsc`` holds frequencies in 1/Å and the mean map's
+    half-map FSC.
     """
     figure = new_figure(11.0, 8.6)
     figure.suptitle(sentences(modes.verdict, 120), fontsize=10.5)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.25])[:, 0]
-    names = [*(["latents"] if z.shape[1] > 1 else []), "first", "gain", *(["fsc"] if fsc is not None else [])]
+    plane = z.shape[1] > 1
+    names = [*(["latents"] if plane else []), "first", "gain", *(["fsc"] if fsc is not None else [])]
     axes = dict(zip(names, top.subplots(1, len(names)), strict=True))
-    if "latents" in axes:
-        _draw_plane(axes["latents"], z, places)
-    _draw_histogram(axes["first"], z[:, 0], places)
+    if plane:
+        _draw_plane(axes["latents"], z, chart, places)
+    _draw_histogram(axes["first"], z, chart, places)
     draw_gain(axes["gain"], modes)
     if fsc is not None:
         _draw_fsc(axes["fsc"], *fsc, modes_to=modes.resolution)
-    _draw_maps(bottom, maps, mean, places, pixel_size)
+    _draw_maps(bottom, maps, mean, places, pixel_size, along=_along(chart))
     save_figure(figure, path, overwrite=False)
 
 
-def _draw_plane(axes: Axes, z: Float[ndarray, "n k"], places: list[Place]) -> None:
+def _draw_plane(axes: Axes, z: Float[ndarray, "n k"], chart: Chart | None, places: list[Place]) -> None:
     """The first two latents of every particle, and where the maps are made."""
-    if len(z) <= FEW:
-        axes.scatter(z[:, 0], z[:, 1], s=5, color=BLUE, linewidths=0, alpha=0.6)
+    if chart is None:
+        draw_latents(axes, z)
+        title = f"latents of {len(z):,} particles"
     else:
-        axes.hexbin(z[:, 0], z[:, 1], gridsize=45, cmap="Blues", mincnt=1, bins="log", linewidths=0.1)
+        draw_chart(axes, z, chart)
+        title = f"latents, coloured along {_along(chart)}"
     path = np.array([place.z[:2] for place in places])
-    axes.plot(path[:, 0], path[:, 1], "o-", color=ORANGE, markersize=4.5, linewidth=1)
-    axes.set(xlabel="$z_1$ (standard deviations)", ylabel="$z_2$ (standard deviations)")
-    axes.set_title(f"latents of {len(z):,} particles", fontsize=10)
+    line = "o" if chart is not None and chart.count > 1 else "o-"
+    axes.plot(*path.T, line, color=ORANGE, markersize=5, linewidth=1, markeredgecolor="white")
+    axes.set_title(title, fontsize=10)
 
 
-def _draw_histogram(axes: Axes, first: Float[ndarray, " n"], places: list[Place]) -> None:
+def _draw_histogram(axes: Axes, z: Float[ndarray, "n k"], chart: Chart | None, places: list[Place]) -> None:
+    first = z[:, 0] if chart is None else chart.coordinate[:, 0]
     axes.hist(first, bins=min(max(len(first) // 50, 12), 60), color=BLUE)
     for place in places:
-        axes.axvline(place.z[0], color=ORANGE, linewidth=1)
-    axes.set(xlabel="$z_1$ (standard deviations)", ylabel="particles")
-    axes.set_title("along the first mode", fontsize=10)
+        axes.axvline(place.coordinate[0], color=ORANGE, linewidth=1)
+    label = "$z_1$ (standard deviations)" if chart is None else "chart coordinate 1"
+    axes.set(xlabel=label, ylabel="particles")
+    axes.set_title(f"along {_along(chart)}", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _along(chart: Chart | None) -> str:
+    if chart is None:
+        return "the first mode"
+    return "the chart" if chart.count == 1 else "chart coordinate 1"
 
 
 def _draw_fsc(
@@ -110,6 +122,8 @@ def _draw_maps(
     mean: Float[ndarray, "d d d"],
     places: list[Place],
     pixel_size: float,
+    *,
+    along: str,
 ) -> None:
     """Projections along the axis that shows most change, over what is added to and taken from the mean."""
     cube = (slice(None), *frame(mean, maps[-1] - maps[0]))
@@ -120,8 +134,8 @@ def _draw_maps(
     low, high = 0.0, float(np.quantile(views, 0.998))
     most = max(float(np.quantile(np.abs(changes), 0.998)), FAINT * high)
     figure.suptitle(
-        "maps at the mean latents of particles that lie along the first mode, projected along "
-        f"{'zyx'[axis - 1]};\nbelow, what each adds to the mean map (blue) and takes from it (red)",
+        f"maps at the mean latents of particles that lie along {along}, projected along {'zyx'[axis - 1]};\n"
+        "below, what each adds to the mean map (blue) and takes from it (red)",
         fontsize=10,
     )
     axes = figure.subplots(2, len(maps), squeeze=False)
@@ -129,7 +143,7 @@ def _draw_maps(
         show_density(axes[0][column], view, low=low, high=high)
         show_change(axes[1][column], part, most=most)
         place = places[column]
-        title = f"{place.percentile:g} %, $z_1$ = {place.z[0]:+.2f}"
+        title = f"{place.percentile:g} %, at {place.coordinate[0]:+.2f}"
         axes[0][column].set_title(title, fontsize=9, color=ORANGE)
     axes[0][0].set_ylabel("map", fontsize=9)
     axes[1][0].set_ylabel("map less mean", fontsize=9)
