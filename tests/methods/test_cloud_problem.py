@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor
 
 from methods.made_images import PIXEL_SIZE, cloud, make_images
-from trimorph.core.batch import Batch
 from trimorph.core.errors import InputError
 from trimorph.methods import cloud_fit
 from trimorph.methods.base import Problem
@@ -49,16 +47,6 @@ def begun(problem: Problem, **changed: Any) -> tuple[GaussianMixture, list[str]]
     return method, list(method.begin())
 
 
-class NoSurvey:
-    """A survey that nobody asks."""
-
-    def batches(self, resolution: float | None) -> Iterator[Batch]:
-        raise AssertionError
-
-    def total(self, values: Tensor) -> Tensor:
-        raise AssertionError
-
-
 def moved(method: GaussianMixture) -> Tensor:
     """How far Gaussians go with a network that says something."""
     assert method.decoder is not None
@@ -78,12 +66,6 @@ def test_the_points_of_a_structure_get_the_maps_scale_and_width(problem: Problem
     amplitude = (2 * torch.pi * width**2) ** 1.5
     torch.testing.assert_close(neutral.amplitude, torch.full((1, 5), amplitude), rtol=0.02, atol=0)
     assert lines == ["neutral model: 5 Gaussians of the structure, 5.2 Å wide: correlation 1.000 at 10.0 Å"]
-
-
-def test_the_points_stay_who_they_are(problem: Problem, points: Tensor) -> None:
-    """No Gaussian is put elsewhere between stages, so images are not looked at."""
-    method, _ = begun(replace(problem, points=points))
-    assert method.review(method.stages[0], NoSurvey()) == []
 
 
 def test_those_that_are_named_move_alone(problem: Problem, points: Tensor) -> None:

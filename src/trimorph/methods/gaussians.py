@@ -45,8 +45,8 @@ class GaussiansSettings(LatentSettings):
     count: int | None = None
     """Number of Gaussians; by default as many as the map needs for that resolution."""
     spare: float = 0.25
-    """Gaussians, as a share of those that the map supports, for density that moves so far that the mean map
-    has lost it. They stand where the linear modes vary."""
+    """Most Gaussians, as a share of those that the map supports, for density that moves so far that the mean
+    map has lost it. They stand where the linear modes vary (encoder object)."""
     score: Score = "likelihood"
     """How images are compared: likelihood, under Gaussian noise of the measured power; ring, the Fourier ring
     correlation as in the paper, from ring 1 to the limit, each ring alike, with the CTF in the model. A ring
@@ -191,7 +191,7 @@ class GaussianMixture(Method):
         )
 
     def begin(self) -> Iterator[str]:
-        """Fit the neutral model to the mean map, and see what of it may move."""
+        """Fit the neutral model to the mean map, see what of it may move, and where the latents start."""
         settings, device = self.settings, self.disk.device
         assert self.mean is not None  # as there is room
         for line, cloud in neutral_clouds(
@@ -211,6 +211,7 @@ class GaussianMixture(Method):
         if self.decoder is not None:
             place = self.neutral().position[0].detach()
             self.decoder.settle(place[self.free[: len(place)] > 0.5])
+        yield from self.inference.begin()
 
     def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
         """How the images differ, divergence and priors of the motion, a pixel of the plane each."""
@@ -252,11 +253,12 @@ class GaussianMixture(Method):
     def _add_spare(self) -> int:
         """Gaussians of no amplitude where the modes say that something passes; how many."""
         room = len(self.neutral.position) - int(self.neutral.alive)
-        if self.modes is None or room == 0:
+        most = min(room, int(self.settings.spare * self.most))
+        if self.modes is None or most == 0:
             return 0
         neutral, side = self.neutral(), self.disk.box * self.pixel_size
         modes = self.modes.to(neutral.position)
-        seeds = unexplained(modes, side / modes.shape[-1], neutral, resolution=2 * self.finest, most=room)
+        seeds = unexplained(modes, side / modes.shape[-1], neutral, resolution=2 * self.finest, most=most)
         with torch.no_grad():
             self.neutral.adopt(
                 Gaussians(
