@@ -280,6 +280,12 @@ def test_limit_is_raised_while_that_pays(
     assert [(stage.epochs, stage.resolution) for stage in linear.stages] == plan
 
 
+@pytest.mark.parametrize(("count", "epochs"), [(4, 200), (99, 200), (250, 80), (30_000, 1)])
+def test_passes_show_as_many_images_but_not_the_same_few_for_ever(count: int, epochs: int) -> None:
+    problem = replace(stack(1, count=4)[0].problem(MEAN[0]), particles=count)
+    assert Linear(LinearSettings(), problem).epochs == epochs
+
+
 @pytest.mark.parametrize("box", [8, 9])
 @pytest.mark.parametrize("modes", [1, 64])
 def test_small_boxes_and_many_modes(tmp_path: Path, box: int, modes: int) -> None:

@@ -44,6 +44,9 @@ from trimorph.methods.variance_mask import narrowest_good, shared_variance, vari
 IMAGES_SHOWN = 20_000
 """Images, counted every time they are seen, that a first fit of the half sets takes by default."""
 
+MOST_EPOCHS = 200
+"""Passes that it takes at most by default: with so few particles, each is a single step."""
+
 
 class Linear(Method):
     """The linear model; see the module's docstring.
@@ -62,7 +65,7 @@ class Linear(Method):
         mean, mask, half = ingredients(problem)
         self.settings, self.particles = settings, problem.particles
         self.searches = problem.mask is None
-        self.epochs = settings.epochs or ceil(IMAGES_SHOWN / problem.particles)
+        self.epochs = settings.epochs or min(ceil(IMAGES_SHOWN / problem.particles), MOST_EPOCHS)
         self.limits = mode_limits(settings.resolution, problem)
         self.frame = ModeFrame(
             mean,
