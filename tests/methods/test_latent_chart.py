@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from trimorph.data.angles import circular_correlation
 from trimorph.evaluation.recovery import neighbour_correlation
-from trimorph.methods.chart_start import FLOOR, expected_coordinates, fit_start
+from trimorph.methods.chart_start import RESOLVED, expected_coordinates, fit_start
 from trimorph.methods.latent_chart import LANDMARKS, LatentChart, latent_chart
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.posterior import Posterior
@@ -115,7 +115,7 @@ def test_expected_coordinates_are_sums_over_the_landmarks() -> None:
         share = torch.softmax(normal.log_prob(mean[::2]), 0).numpy()
         direct = float(share @ chart.coordinate[:, 0])
         assert float(expected[number]) == pytest.approx(direct, abs=1e-4)
-        least = max(float(share @ chart.coordinate[:, 0] ** 2) - direct**2, FLOOR**2)
+        least = max(float(share @ chart.coordinate[:, 0] ** 2) - direct**2, RESOLVED**2)
         assert float(variance[number]) == pytest.approx(least, abs=1e-4)
 
 

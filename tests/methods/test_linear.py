@@ -139,7 +139,7 @@ def test_nothing_is_real_where_all_particles_are_alike(tmp_path: Path, seed: int
     linear = fit(tmp_path / "run", images=images, epochs=6)
     assert int(linear.real) == 0
     assert linear.verdict.startswith("no modes are real of 1 kept")
-    assert bool((linear.gain < 0).all())
+    assert bool((linear.gain[: int(linear.judged)] < 0).all())
 
 
 def test_contrast_is_not_taken_for_a_mode(tmp_path: Path) -> None:
@@ -284,6 +284,24 @@ def test_limit_is_raised_while_that_pays(
 def test_passes_show_as_many_images_but_not_the_same_few_for_ever(count: int, epochs: int) -> None:
     problem = replace(stack(1, count=4)[0].problem(MEAN[0]), particles=count)
     assert Linear(LinearSettings(), problem).epochs == epochs
+
+
+@pytest.mark.parametrize(("gain", "fitted"), [((1.0,) * 10, 20), ((1.0,) * 9 + (-0.1,), 10)])
+def test_twice_as_many_modes_are_fitted_where_all_are_of_use(
+    monkeypatch: pytest.MonkeyPatch, gain: tuple[float, ...], fitted: int
+) -> None:
+    images, _ = stack(1, count=40)
+    survey = OwnParticles(images, images.disk, Processes(torch.device("cpu")), batch_size=20)
+    linear = Linear(LinearSettings(epochs=4), images.problem(MEAN[0]))
+    linear.limits = (30.0, 20.0)
+    found = HeldOut(torch.tensor(gain), torch.full((10,), 0.1), torch.ones(2, 10))
+    monkeypatch.setattr("trimorph.methods.linear.held_out", lambda *_, **__: found)
+    linear.review(linear.stages[0], survey)
+    assert (int(linear.judged), int(linear.fitted)) == (10, fitted)
+    terms = linear(images.batch(torch.arange(20)), linear.stages[1], 0.5)
+    terms["likelihood"].backward()
+    assert linear.halves.grad is not None
+    assert int((linear.halves.grad.abs().sum((0, 2, 3, 4)) > 0).sum()) == fitted
 
 
 @pytest.mark.parametrize("box", [8, 9])

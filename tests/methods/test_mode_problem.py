@@ -12,7 +12,7 @@ from methods.made_images import cloud, make_images
 from trimorph.core.errors import InputError
 from trimorph.methods.base import Problem
 from trimorph.methods.linear import Linear, LinearSettings
-from trimorph.methods.mode_problem import mode_count, mode_limits, mode_unit
+from trimorph.methods.mode_problem import mode_counts, mode_limits, mode_unit
 
 DENSITY = cloud(12, (0.0, 0.0, 0.0), (2.0, 1.0, -1.0))
 
@@ -56,7 +56,7 @@ def test_fewer_images_than_modes(problem: Problem) -> None:
         Linear(LinearSettings(modes=7), problem)
     assert Linear(LinearSettings(modes=6), problem).latent_dim == 6
     assert Linear(LinearSettings(), problem).latent_dim == 6
-    assert mode_count("auto", torch.arange(1000) % 2) == 10
+    assert mode_counts("auto", torch.arange(1000) % 2) == (10, 20)
 
 
 def test_resolution_limits(problem: Problem) -> None:

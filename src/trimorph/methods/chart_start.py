@@ -13,7 +13,7 @@ from trimorph.methods.latent_chart import LatentChart
 from trimorph.methods.posterior import Posterior
 
 STEPS, BATCH, RATE = 1000, 256, 1e-3
-FLOOR = 0.05
+RESOLVED = 0.05
 """Least standard deviation that is expected of a coordinate, in units of that of all particles."""
 
 
@@ -37,7 +37,7 @@ def expected_coordinates(
     share = torch.softmax(pull @ place.mT - 0.5 * data.flatten(1) @ square.mT, dim=1)
     coordinate = torch.as_tensor(chart.coordinate)
     expected = share @ coordinate
-    variance = (share @ coordinate**2 - expected**2).clamp_min(FLOOR**2)
+    variance = (share @ coordinate**2 - expected**2).clamp_min(RESOLVED**2)
     return expected.float(), variance.float()
 
 

@@ -27,12 +27,19 @@ FEWEST = 100
 SLOWEST = 8
 """Functions on a graph among which the coordinates are sought."""
 
+REACH = 0.06
+"""Share of the landmarks that are a landmark's neighbours in the graph: enough to lead from one of some
+dozens of separate states to the next, as simulations have them."""
+
 NEIGHBOURS = 15
 """Particles that predict what is left of another's modes when coordinates are known."""
 
 BRIDGE = 0.1
 """Weight of a link between pieces of a graph, where that of neighbours is 1: such that a function that tells
 pieces apart is about as slow as one that runs along them."""
+
+BLUR = 0.003
+"""Difference of a coordinate that is too small to count, in standard deviations."""
 
 GAIN = 0.9
 """What a further coordinate has to leave, at most, of what those before it left unexplained."""
@@ -57,25 +64,21 @@ def latent_chart(
     """At most ``most`` coordinates of the particles whose views tell most, from their posteriors.
 
     Distances are those of densities, so modes come with their lengths, not in units of their priors.
-    Candidates are the slowest functions (eigenvectors of the graph's Laplacian) on two graphs of nearest
-    neighbours; on each they are taken as long as each predicts a tenth more of the modes, and more than the
-    posteriors leave open, so harmonics of those that are there add nothing; of the two the better is kept.
+    Candidates are the slowest functions (eigenvectors of the graph's Laplacian) on the graph of nearest
+    neighbours. They are taken as long as each predicts a tenth more of the modes, and more than the
+    posteriors leave open, so harmonics of those that are there add nothing.
 
     Source: Belkin & Niyogi, Neural Comput. 15 (2003) 1373 (Laplacian eigenmaps); choice of functions that are
     not harmonics of others: Dsilva et al., Appl. Comput. Harmon. Anal. 44 (2018) 759.
     """
     landmark = _best_seen(covariance)
     x = np.asarray(mean, np.float64)[landmark]
-    best = LatentChart(landmark, np.zeros((len(landmark), 0)), 1.0)
     most = min(most, x.shape[1])
     if len(landmark) < FEWEST or not most or float(np.ptp(x)) == 0.0:
-        return best
+        return LatentChart(landmark, np.zeros((len(landmark), 0)), 1.0)
     doubt = float(np.einsum("nkk->n", covariance)[landmark].mean() / x.var(0).sum())
-    for graph in (_shared_graph(x, 30), _graded_graph(x, 50)):
-        found, left = _choose(_slow_functions(graph), x, most, enough=doubt)
-        if left < 0.95 * best.unexplained:
-            best = LatentChart(landmark, found, left)
-    return best
+    graph = _shared_graph(x, max(NEIGHBOURS, round(REACH * len(x))))
+    return LatentChart(landmark, *_choose(_slow_functions(graph), x, most, enough=doubt))
 
 
 def _best_seen(covariance: Float[ndarray, "n k k"]) -> Int[ndarray, " m"]:
@@ -102,16 +105,6 @@ def _shared_graph(x: Float[ndarray, "m k"], neighbours: int) -> csr_matrix:
     share = both.data / (2 * (neighbours + 1) - both.data)
     linked = np.asarray(there.maximum(there.T)[both.row, both.col]).ravel() * (both.row != both.col)
     return _joined(csr_matrix((linked * share**2, (both.row, both.col)), (count, count)), x)
-
-
-def _graded_graph(x: Float[ndarray, "m k"], neighbours: int) -> csr_matrix:
-    """Links exp(-d^2 / (s_i s_j)), s the distance to the last of the neighbours, over the density of both."""
-    reach = min(3 * neighbours, len(x) - 1)
-    distance, near = _nearest(x, reach)
-    scale = np.maximum(distance[:, min(neighbours, reach) - 1], 1e-12)
-    link = np.exp(-(distance**2) / (scale[:, None] * scale[near]))
-    graph = _joined(_links(np.arange(len(x)), near, len(x), link), x)
-    return _scaled(graph, 1 / np.asarray(graph.sum(1)).ravel())
 
 
 def _joined(graph: csr_matrix, x: Float[ndarray, "m k"]) -> csr_matrix:
@@ -151,26 +144,31 @@ def _slow_functions(graph: csr_matrix) -> Float[ndarray, "m e"]:
 def _choose(
     function: Float[ndarray, "m e"], x: Float[ndarray, "m k"], most: int, *, enough: float
 ) -> tuple[Float[ndarray, "m c"], float]:
-    """Functions, one after another, that leave least unexplained, and what they leave.
+    """The slowest function that explains something, then those that leave least, and what they leave.
 
-    What is as little as the places' own uncertainty is ``enough``.
+    What is as little as the places' own uncertainty is ``enough``. The one that leaves least is not the
+    first: it may be a line that runs through one state of a part and then back through the other.
     """
     kept: list[int] = []
     left = 1.0
     while len(kept) < min(most, function.shape[1]) and left > enough:
         rest = [number for number in range(function.shape[1]) if number not in kept]
-        tried = [(_unexplained(function[:, [*kept, number]], x), number) for number in rest]
-        least, number = min(tried)
-        if least > GAIN * left:
+        leaves = {number: _unexplained(function[:, [*kept, number]], x) for number in rest}
+        useful = [number for number in rest if leaves[number] <= GAIN * left]
+        if not useful:
             break
-        kept.append(number)
-        left = least
+        kept.append(min(useful, key=leaves.__getitem__) if kept else useful[0])
+        left = leaves[kept[-1]]
     return function[:, kept], left
 
 
 def _unexplained(coordinate: Float[ndarray, "m c"], x: Float[ndarray, "m k"]) -> float:
-    """Share of the variance of x that the mean of the nearest neighbours in a chart does not predict."""
-    _, near = _nearest(coordinate, NEIGHBOURS)
+    """Share of the variance of x that the mean of the nearest neighbours in a chart does not predict.
+
+    The chart is blurred a little, as a function of two values may hide another in their last digits.
+    """
+    blur = BLUR * np.random.default_rng(0).standard_normal(coordinate.shape)
+    _, near = _nearest(coordinate + blur, NEIGHBOURS)
     error = x - x[near].mean(1)
     return float((error**2).sum() / ((x - x.mean(0)) ** 2).sum())
 

@@ -31,7 +31,7 @@ from trimorph.methods.mode_agreement import align, principal, prior_penalty, sha
 from trimorph.methods.mode_frame import ModeFrame, coarsest_grid
 from trimorph.methods.mode_problem import (
     ingredients,
-    mode_count,
+    mode_counts,
     mode_limits,
     mode_mask,
     mode_unit,
@@ -53,8 +53,9 @@ class Linear(Method):
 
     What :meth:`review` finds is kept in buffers: ``gain`` and ``gain_error`` (k,), the held-out
     log-likelihood an image that each mode adds and its standard error; ``cosine`` (k,), of the principal
-    angles between the half sets' modes, and ``level``, what it has to exceed; ``kept`` and ``real``, numbers
-    of modes; ``mask`` (c, c, c), where the density may vary: as the problem says, or found.
+    angles between the half sets' modes, and ``level``, what it has to exceed; ``fitted``, ``judged``,
+    ``kept`` and ``real``, numbers of modes; ``mask`` (c, c, c), where the density may vary: as the problem
+    says, or found.
     """
 
     Settings: ClassVar[type[LinearSettings]] = LinearSettings
@@ -74,7 +75,7 @@ class Linear(Method):
             resolution=self.limits[-1],
             contrast=settings.contrast,
         )
-        box, count = self.frame.box, mode_count(settings.modes, half)
+        box, (first, count) = self.frame.box, mode_counts(settings.modes, half)
         mask = mode_mask(mask, problem.pixel_size, box=box, pixel_size=self.frame.pixel_size)
         self.register_buffer("unit", mode_unit(self.frame.mean, mask))
         self.register_buffer("mean", mean.clone())
@@ -84,7 +85,9 @@ class Linear(Method):
         self.halves = nn.Parameter(self._start())
         self.register_buffer("prior", torch.ones(count, int(shells(box).max()) + 1))
         self.register_buffer("searching", torch.tensor(int(self.searches)))
-        for name, number in {"tried": 0, "best": 0, "settled": 0, "kept": count, "real": 0}.items():
+        numbers = {"fitted": first, "judged": 0, "kept": first, "real": 0}
+        numbers |= {"tried": 0, "best": 0, "settled": 0}
+        for name, number in numbers.items():
             self.register_buffer(name, torch.tensor(number))
         for name in ("gain", "gain_error", "cosine"):
             self.register_buffer(name, torch.zeros(count))
@@ -99,6 +102,8 @@ class Linear(Method):
         self.cosine: Tensor
         self.level: Tensor
         self.searching: Tensor
+        self.fitted: Tensor
+        self.judged: Tensor
         self.tried: Tensor
         self.best: Tensor
         self.settled: Tensor
@@ -183,7 +188,7 @@ class Linear(Method):
         """Negative log-likelihood with z integrated out, and the modes' prior, a pixel of the plane each."""
         pixels = float(batch.disk.weight.sum())
         if "halves" in stage.learning_rate:
-            sets = self._masked(self.halves)
+            sets = self._masked(self.halves[:, : int(self.fitted)])
             _, likelihood = self.frame.posterior(sets, batch, which=self.half_set[batch.index])
             return {"likelihood": -likelihood.mean() / pixels}
         _, likelihood = self.frame.posterior(self.densities()[None], batch)
@@ -213,6 +218,7 @@ class Linear(Method):
             better = not self.tried or most > 1.01 * max(best_total(self.gain), 0.0)
             if better:
                 self._adopt(sets, found)
+            self._widen(found)
             self.tried += 1
             self.settled.fill_(int(not better or int(self.tried) == len(self.limits)))
         said = f"{stage.name}: the modes raise the held-out likelihood by {max(most, 0.0):.3f} an image"
@@ -236,7 +242,8 @@ class Linear(Method):
 
     def _judged(self, limit: float, survey: Survey) -> tuple[Float[Tensor, "2 k c c c"], HeldOut]:
         """The half sets' modes, matched, and what each says of the other's images."""
-        sets = torch.stack(align(*self._masked(self.halves).flatten(2))).unflatten(2, self.mask.shape)
+        halves = self._masked(self.halves[:, : int(self.fitted)])
+        sets = torch.stack(align(*halves.flatten(2))).unflatten(2, self.mask.shape)
         return sets, held_out(self.frame, sets, 1 - self.half_set, resolution=limit, survey=survey)
 
     def _search(self, limit: float, survey: Survey) -> None:
@@ -252,6 +259,12 @@ class Linear(Method):
         self.mask.copy_(masks[narrowest_good([*gains, best_total(found.gain)])])
         self.halves.copy_(self._start(torch.Generator().manual_seed(0)))
         self.searching.fill_(0)
+        self._widen(found)
+
+    def _widen(self, found: HeldOut) -> None:
+        """Fit twice as many modes from here on, as far as there is room, where all so far are of use."""
+        if useful_modes(found.gain) == int(self.fitted):
+            self.fitted.fill_(min(2 * int(self.fitted), len(self.modes)))
 
     def _adopt(self, sets: Float[Tensor, "2 k c c c"], found: HeldOut) -> None:
         """Take what the half sets gave as the start of the modes of all particles, and as their prior."""
@@ -260,16 +273,18 @@ class Linear(Method):
         tried = max(useful_modes(found.gain), 1) if fewer else len(found.gain)
         agreed = agreement(first[:tried], second[:tried], mask=self.mask, fewer=fewer)
         self.best.copy_(self.tried)
+        self.judged.fill_(len(found.gain))
         self.kept.fill_(agreed.kept)
         self.level.fill_(agreed.level)
         self.cosine.zero_()
         self.cosine[: agreed.kept] = agreed.cosine
-        self.gain.copy_(found.gain)
-        self.gain_error.copy_(found.error)
+        for own, of_all in ((self.gain, found.gain), (self.gain_error, found.error)):
+            own.zero_()
+            own[: len(of_all)] = of_all
         self.real.copy_(self.real_modes.sum())
         power = shared_power(first, second)
-        self.prior.copy_(power.clamp_min(1e-4 * float(power.max().clamp_min(1e-12))))
-        self.modes.copy_(self._stored(0.5 * (first + second)))
+        self.prior[: len(power)] = power.clamp_min(1e-4 * float(power.max().clamp_min(1e-12)))
+        self.modes[: len(first)] = self._stored(0.5 * (first + second))
 
     def _order(self, survey: Survey) -> None:
         """Make the modes as long as the latents' spread, orthogonal, and the longest first."""

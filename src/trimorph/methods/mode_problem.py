@@ -17,8 +17,8 @@ from trimorph.methods.variance_mask import particle_ball
 LIMITS = (6.0, 9.0, 13.0)
 """Resolution limits that are tried in turn by default: the particle's diameter over these."""
 
-MOST_MODES = 10
-"""Modes that are fitted where their number is to be found."""
+FIRST_MODES, MOST_MODES = 10, 20
+"""Modes that are fitted at first where their number is to be found, and where all of the first are needed."""
 
 
 def ingredients(problem: Problem) -> tuple[Float[Tensor, "d d d"], Float[Tensor, "d d d"], Int[Tensor, " n"]]:
@@ -54,21 +54,21 @@ def ingredients(problem: Problem) -> tuple[Float[Tensor, "d d d"], Float[Tensor,
     return mean, mask, half
 
 
-def mode_count(modes: int | Literal["auto"], half: Int[Tensor, " n"]) -> int:
-    """Modes to fit: as asked, or as many as may be tried with the smaller half set.
+def mode_counts(modes: int | Literal["auto"], half: Int[Tensor, " n"]) -> tuple[int, int]:
+    """Modes to fit at first and at most: as asked, or as many as may be tried with the smaller half set.
 
     Errors: InputError where a half set has fewer particles than modes.
     """
     fewest = min(_sizes(half))
     if modes == "auto":
-        return min(MOST_MODES, fewest)
+        return min(FIRST_MODES, fewest), min(MOST_MODES, fewest)
     if modes > fewest:
         raise InputError(
             f"Linear modes: found {len(half)} particles, {fewest} in the smaller half set, for {modes} "
             f"modes; wanted at least as many in each half set. Pass --modes {fewest} or less, or more "
             "particles."
         )
-    return modes
+    return modes, modes
 
 
 def mode_limits(resolution: float | None, problem: Problem) -> tuple[float, ...]:

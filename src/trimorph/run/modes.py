@@ -64,12 +64,13 @@ def read_modes(run: Run) -> Modes:
     with torch.no_grad():
         variance = method.densities().double().square().sum((1, 2, 3)).numpy()
         power = float(method.frame.mean.double().square().sum())
+    judged = int(method.judged)
     return Modes(
         variance=variance,
-        gain=method.gain.double().numpy(),
-        gain_error=method.gain_error.double().numpy(),
-        cosine=method.cosine.double().numpy(),
-        real=method.real_modes.numpy(),
+        gain=method.gain[:judged].double().numpy(),
+        gain_error=method.gain_error[:judged].double().numpy(),
+        cosine=method.cosine[:judged].double().numpy(),
+        real=method.real_modes[:judged].numpy(),
         mean_power=power,
         resolution=float(method.stages[-1].resolution or 2 * method.disk.pixel_size),
         verdict=method.verdict,
