@@ -4,8 +4,9 @@
     python benchmarks/linear.py uniform --folder out --count 50000 --snr 0.01 --seeds 0
 
 Stacks are sliced from maps (`--voxels`); stacks and runs stay in the folder and are not made again. Training
-is the command `trimorph train linear`, in a process of its own with one thread; its CPU seconds and highest
-memory are the kernel's account of that process. Each table has a row a seed.
+is the command `trimorph train linear`, in a process of its own, with one thread unless --threads says other;
+its CPU seconds and highest memory are the kernel's account of that process. Each table has a row a seed. A
+chart's |Spearman| is that of its first coordinate.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--snr", type=float, default=0.1)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--modes", default="auto", help="of the runs that the calibration is made of")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -65,18 +67,18 @@ def main() -> None:
 
 def uniform(options: argparse.Namespace) -> None:
     """Latents of a hinge: linear, the same model with the true modes, the ceiling (of up to 5,000 images)."""
-    row("seed", *["|Spearman| of a component: linear", "true modes", "by neighbours: linear", "true modes"],
-        "ceiling", "real modes", "CPU s", "wall s")  # fmt: skip
+    row("seed", *["|Spearman|: chart", "best component", "of true modes", "by neighbours: chart", "linear"],
+        "true modes", "ceiling", "real modes", "CPU s", "wall s")  # fmt: skip
     for seed in options.seeds:
         ceiling = options.count <= 5000
         star = simulated(options, "uniform", seed, box=64, pixel_size=4.0, ceiling=ceiling)
         truth = truth_of(star)
-        run, spent = trained(star)
-        z, known = run.latents().mean, with_true_modes(star, run)
+        run, spent = trained(star, threads=options.threads)
+        z, known, chart = run.latents().mean, with_true_modes(star, run), trimorph.read_chart(run).coordinate
         found = [
             number(score(latent, truth.coordinate))
             for score in (latent_correlation, neighbour_correlation)
-            for latent in (z, known)
+            for latent in (chart[:, :1], z, known)
         ]
         real = int(linear_of(run).real)
         row(seed, *found, number(truth.ceiling), real, f"{spent['cpu']:.0f}", f"{spent['wall']:.0f}")
@@ -95,8 +97,8 @@ def compositional(options: argparse.Namespace) -> None:
 
 def clusters(options: argparse.Namespace) -> None:
     """Mixtures of hinge angles: parts of the latents against the nearest of the true centres."""
-    row("recipe", "seed", "GMM accuracy", "k-means accuracy", "peaks of the predicted angle", "of the true",
-        "by neighbours", "real modes")  # fmt: skip
+    row("recipe", "seed", "GMM accuracy", "k-means accuracy", "peaks of the predicted angle", "of the chart",
+        "of the true", "|Spearman|: chart", "by neighbours", "real modes")  # fmt: skip
     centres = ANGLE_STEP * (np.array(MIXTURE_MEANS) - 1)
     for recipe in ("cooperative", "noncontiguous"):
         for seed in options.seeds:
@@ -104,12 +106,15 @@ def clusters(options: argparse.Namespace) -> None:
             angle = truth_of(star).coordinate
             label = np.abs(angle[:, None] - centres).argmin(1)
             run, _ = trained(star)
-            z = run.latents().mean
+            z, chart = run.latents().mean, trimorph.read_chart(run).coordinate[:, 0]
             mixture = GaussianMixture(3, n_init=5, random_state=0).fit_predict(z[:, :4])
             matched = cluster_accuracy(np.eye(3)[mixture], label)
             draw(z, angle, star.with_suffix(".png"))
-            row(recipe, seed, number(matched), number(cluster_accuracy(z, label)), peaks(predicted(z, angle)),
-                peaks(angle), number(neighbour_correlation(z, angle)), int(linear_of(run).real))  # fmt: skip
+            along = chart * angle.std() / chart.std() + angle.mean()
+            classes = [number(matched), number(cluster_accuracy(z, label))]
+            ranks = [latent_correlation(chart[:, None], angle), neighbour_correlation(z, angle)]
+            row(recipe, seed, *classes, *(peaks(way) for way in (predicted(z, angle), along, angle)),
+                *(number(rank) for rank in ranks), int(linear_of(run).real))  # fmt: skip
 
 
 def homogeneous(options: argparse.Namespace) -> None:
@@ -173,7 +178,8 @@ def cost(options: argparse.Namespace) -> None:
 
 def rotation(options: argparse.Namespace) -> None:
     """An arm that goes all the way round its body: sine and cosine by neighbours, and maps."""
-    row("seed", "kept modes", "real modes", "by neighbours: cosine", "sine", "FSC of decoded maps", "CPU s")
+    row("seed", "kept modes", "real modes", "by neighbours: cosine", "sine", "coordinates of the chart",
+        "by neighbours: cosine", "sine", "FSC of decoded maps", "CPU s")  # fmt: skip
     for seed in options.seeds:
         star = options.folder / "rotation" / f"{options.count}_{options.snr:g}_{seed}.star"
         if not star.exists():
@@ -182,12 +188,17 @@ def rotation(options: argparse.Namespace) -> None:
                 maps, star.with_suffix(""), count=options.count, snr=options.snr, voxels=True, seed=seed
             )
         truth = truth_of(star)
-        run, spent = trained(star, modes="20")
+        run, spent = trained(star, modes=options.modes if options.modes != "auto" else "20")
         z, angle = run.latents().mean, 2 * np.pi * truth.state / 50
+        chart = trimorph.read_chart(run)
         scores = score_run(run, truth, states_of(star))
-        found = [neighbour_correlation(z, wave(angle)) for wave in (np.cos, np.sin)] + [scores.fsc]
+        by_modes, by_chart = (
+            [number(neighbour_correlation(latent, wave(angle))) for wave in (np.cos, np.sin)]
+            for latent in (z, chart.coordinate if chart.count else z[:, :1])
+        )
         real = int(linear_of(run).real)
-        row(seed, z.shape[1], real, *(number(value) for value in found), f"{spent['cpu']:.0f}")
+        row(seed, z.shape[1], real, *by_modes, chart.count, *by_chart, number(scores.fsc),
+            f"{spent['cpu']:.0f}")  # fmt: skip
 
 
 def simulated(
@@ -236,6 +247,7 @@ def trained(
 ) -> tuple[trimorph.Run, dict[str, float]]:
     """The run of a stack beside it, and what its process took: CPU and wall seconds, bytes at most."""
     name = star.stem if modes == "auto" else f"{star.stem}_{modes}"
+    name += f"_{threads}_threads" if threads != 1 else ""
     output, account = star.with_name(f"{name}_run"), star.with_name(f"{name}_spent.json")
     if not account.exists():
         program = Path(sys.executable).parent / "trimorph"
