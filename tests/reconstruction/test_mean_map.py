@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+import pytest
 import torch
 
 from reconstruction.images_in_memory import blobs, simulate_images
 from trimorph.core.fsc import fourier_shell_correlation
+from trimorph.reconstruction import mean_map as module
 from trimorph.reconstruction.mean_map import mean_map
 from trimorph.reconstruction.reconstruct import reconstruct
 
@@ -42,3 +47,19 @@ def test_a_faint_ring_is_kept_without_its_noise() -> None:
     assert lost < 0.15  # all of it where it is cut away
     beyond = (ring < 0.01) & (body < 1e-3 * body.max())
     assert found[beyond].square().mean() < 0.5 * whole[beyond].square().mean()
+
+
+def test_half_maps_whose_means_differ_in_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lowest shell is one number, whose correlation is then -1: its filter is 0 and not infinite."""
+    axis = torch.arange(24) - 12
+    z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
+    ring = torch.exp(-0.5 * (((x**2 + y**2).sqrt() - 8.5) ** 2 + z**2) / 1.5**2)
+    body = blobs(24, 8.0, spread=0.05)
+    images = simulate_images(body + 0.06 * body.max() * ring, pixel_size=8.0, count=400, snr=0.1)
+    found = reconstruct(images)
+    offset = 0.1 * np.abs(found.map).max()
+    apart = replace(found, half1=found.half1 + offset, half2=found.half2 - offset)
+    monkeypatch.setattr(module, "reconstruct", lambda *_, **__: apart)
+    density = mean_map(images).map
+    assert np.isfinite(density).all()
+    assert np.corrcoef(density.ravel(), found.map.ravel())[0, 1] > 0.9

@@ -58,7 +58,8 @@ def _faint(result: Reconstruction, outside: NDArray[np.float32]) -> NDArray[np.f
     end = below[0] + 1 if len(below) else len(curve)
     if end == 1:
         return np.zeros_like(outside)
-    factor = np.where(np.arange(len(curve)) < end, 2 * curve / (1 + curve), 0.0)
+    shared = curve.clip(0, 1)  # the first shell is a single number, and so -1 where the halves' signs differ
+    factor = np.where(np.arange(len(curve)) < end, 2 * shared / (1 + shared), 0.0)
     axes, box = (0, 1, 2), len(outside)
     frequency, last = np.fft.fftfreq(box, 1 / box), np.fft.rfftfreq(box, 1 / box)
     radius = np.sqrt(frequency[:, None, None] ** 2 + frequency[:, None] ** 2 + last**2)
