@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trimorph.reconstruction.reconstruct import reconstruct
     from trimorph.run.chart import Chart, read_chart
     from trimorph.run.cryodrgn import load_cryodrgn
+    from trimorph.run.encode import encode
     from trimorph.run.export_latents import write_latents
     from trimorph.run.export_modes import write_modes
     from trimorph.run.modes import Modes
@@ -55,6 +56,7 @@ _HOMES = {
     "Chart": "run.chart",
     "read_chart": "run.chart",
     "load_cryodrgn": "run.cryodrgn",
+    "encode": "run.encode",
     "write_latents": "run.export_latents",
     "Modes": "run.modes",
     "write_modes": "run.export_modes",
@@ -88,6 +90,7 @@ __all__ = [
     "Truth",
     "compare_maps",
     "describe",
+    "encode",
     "load_cryodrgn",
     "open_particles",
     "quick",

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from trimorph.core.errors import InputError
 from trimorph.data.atomic import atomic_path
 from trimorph.data.cryodrgn import write_latents as write_pickle
+from trimorph.run.encode import encode
 from trimorph.run.particle_csv import write_particle_csv
 from trimorph.run.run import Run
 
 
 def write_latents(
-    run: Path | str, path: Path | str, *, epoch: int | None = None, overwrite: bool = False
+    run: Path | str,
+    path: Path | str,
+    *,
+    of: Path | str | None = None,
+    half: Literal[1, 2] | None = None,
+    epoch: int | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write the latents' means of a run, one row a particle in the order of training.
+
+    With ``of`` or ``half`` those of other particles, in the order of their file: see
+    :func:`trimorph.run.encode.encode`.
 
     The suffix says how: ``.csv`` (number of the particle, then z_1 ..., then their standard deviations),
     ``.npy`` (n, d), or ``.pkl``, which is cryoDRGN's ``z.N.pkl`` with means and log variances. Particles that
@@ -24,7 +35,9 @@ def write_latents(
     Errors: InputError for another suffix; FileExistsError.
     """
     opened = Run.open(run)
-    path, latents, symmetry = Path(path), opened.latents(epoch), opened.recipe.data.symmetry
+    path, symmetry = Path(path), opened.recipe.data.symmetry
+    own = of is None and half is None
+    latents = opened.latents(epoch) if own else encode(run, of, half=half, epoch=epoch)
     variance = np.diagonal(latents.covariance, axis1=1, axis2=2)
     if path.suffix == ".pkl":
         log_variance = np.log(np.maximum(variance, 1e-12))
