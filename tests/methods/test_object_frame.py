@@ -91,6 +91,9 @@ def test_latents_start_along_what_the_modes_tell(two: tuple[MadeImages, Tensor])
         posterior = field.encode(batch)
     assert cluster_accuracy(posterior.mean[:, :1].numpy(), label.numpy()) >= 0.98
     assert float(posterior.divergence()[:, 1].mean()) < 0.05
+    held, free = (field.inference.opened(field.encode(batch), progress) for progress in (0.1, 0.3))
+    assert (held.mean.requires_grad, free.mean.requires_grad) == (False, True)
+    torch.testing.assert_close(held.mean, free.mean)
 
 
 def test_nothing_is_told_where_latents_are_not_to_unfold(two: tuple[MadeImages, Tensor]) -> None:

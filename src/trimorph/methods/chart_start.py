@@ -47,13 +47,15 @@ def fit_start(network: nn.Module, features: Float[Tensor, "n f"], target: Poster
     The cross-entropy of the network's independent components with the target's is minimised.
     """
     generator = torch.Generator().manual_seed(0)
-    variance = target.covariance.diagonal(dim1=-2, dim2=-1)
+    device = next(network.parameters()).device
+    features, wanted = features.to(device), target.mean.to(device)
+    variance = target.covariance.diagonal(dim1=-2, dim2=-1).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
     with torch.enable_grad():
         for _ in range(STEPS):
-            some = torch.randint(len(features), (BATCH,), generator=generator)
+            some = torch.randint(len(features), (BATCH,), generator=generator).to(device)
             mean, log_variance = network(features[some][None])[0].float().chunk(2, dim=-1)
-            error = variance[some] + (mean - target.mean[some]) ** 2
+            error = variance[some] + (mean - wanted[some]) ** 2
             loss = 0.5 * (log_variance + error * torch.exp(-log_variance)).sum(-1).mean()
             optimiser.zero_grad()
             loss.backward()

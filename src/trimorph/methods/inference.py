@@ -29,8 +29,9 @@ INGREDIENTS: dict[Encoder, frozenset[Ingredient]] = {
 }
 """What the encoders need of the problem; the others need nothing."""
 
-ALONE = 0.2
-"""Share of training with an encoder in the object's frame in which the first latent component is alone."""
+BEGINNING = 0.2
+"""Share of training in which latents that start on a chart stay there, while the decoder learns to follow
+them, and in which the first component is alone with the encoder gradient."""
 
 
 class Inference(nn.Module):
@@ -83,14 +84,16 @@ class Inference(nn.Module):
         return posterior
 
     def opened(self, posterior: Posterior, progress: float) -> Posterior:
-        """What the decoder is shown: one latent component during the first stage, then all.
+        """What the decoder is shown: at the beginning the latents as they start, or one component alone.
 
         An arc in two components is as likely as a line in one, and once it is there it stays: the
-        likelihood does not tell them apart. So a motion is first laid along one.
+        likelihood does not tell them apart. So a motion is first laid along one, or along the chart.
         """
-        settings = self.settings
-        alone = settings.unfold and settings.encoder == "gradient" and progress < ALONE
-        return posterior.leading(1) if alone else posterior
+        if not self.settings.unfold or progress >= BEGINNING:
+            return posterior
+        if isinstance(self.encoder, ObjectFrameEncoder) and self.encoder.started:
+            return posterior.detach()
+        return posterior.leading(1) if isinstance(self.encoder, GradientEncoder) else posterior
 
     def prior(self, posterior: Posterior, disk: FourierDisk, progress: float) -> dict[str, Tensor]:
         """The weighted divergence of the latents to their prior, a pixel of the plane."""

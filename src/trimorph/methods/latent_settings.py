@@ -15,7 +15,7 @@ Encoder = Literal["object", "gradient", "pixels", "none"]
 IN_OBJECT_FRAME: tuple[Encoder, ...] = ("object", "gradient")
 """Encoders that need not learn what poses and CTFs do, so that their latents follow a motion at once."""
 
-BETA_PEAK: dict[Encoder, float] = {"object": 4.0, "gradient": 4.0, "pixels": 2.0}
+BETA_PEAK: dict[Encoder, float] = {"object": 1.0, "gradient": 4.0, "pixels": 2.0}
 """Default peak of the divergence's weight, for the encoders that it helps."""
 
 
@@ -46,13 +46,14 @@ class LatentSettings:
     """Weight of the divergence to the latents' prior; 1 / latent_dim by default."""
     beta_peak: float | None = None
     """Weight of the divergence that training passes through on its way to beta: few directions of the latent
-    are used at first, and others only as they are needed. By default 4 for the encoders object and gradient,
-    2 for pixels, else beta."""
+    are used at first, and others only as they are needed. By default 4 for the encoder gradient, 2 for
+    pixels, 1 for object, else beta."""
     beta_warm_up: float = 0.8
     """Fraction of training over which the weight rises from zero to its peak and falls to beta."""
     unfold: bool = True
     """Begin with latents that a motion lies along: the coordinates along which the linear modes say that
-    particles differ (encoder object), or the first component alone (gradient), which cuts a circle open."""
+    particles differ, and held there for a fifth of training (encoder object); or the first component alone
+    for as long (gradient), which cuts a circle open."""
     coarse_to_fine: bool = True
     """Raise the resolution limit in four stages instead of training on all frequencies at once."""
     refine_poses: bool = False
@@ -93,7 +94,7 @@ class LatentSettings:
         """Weight of the divergence when this share of training is done: up to the peak, then down to beta.
 
         >>> [LatentSettings(latent_dim=4).beta_at(share) for share in (0.0, 0.4, 0.8, 1.0)]
-        [0.0, 4.0, 0.25, 0.25]
+        [0.0, 1.0, 0.25, 0.25]
         """
         end = 1 / max(self.latent_dim, 1) if self.beta is None else self.beta
         peak = self.beta_peak

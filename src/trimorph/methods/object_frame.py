@@ -38,6 +38,8 @@ class ObjectFrameEncoder(nn.Module):
             )
         self.register_buffer("modes", problem.modes.clone())
         self.modes: Tensor
+        self.register_buffer("started", torch.tensor(False))
+        self.started: Tensor
         self.frame = ModeFrame(
             problem.mean,
             NoiseModel(problem.noise.power / problem.window_share),
@@ -69,7 +71,7 @@ class ObjectFrameEncoder(nn.Module):
         """
         if self.examples is None:
             return
-        mean, covariance = unpacked(self.examples, len(self.modes))
+        mean, covariance = unpacked(self.examples.cpu(), len(self.modes))
         length = self.modes.cpu().flatten(1).norm(dim=1)
         chart = latent_chart(
             (length * mean).numpy(),
@@ -84,6 +86,7 @@ class ObjectFrameEncoder(nn.Module):
         rest = mean.new_zeros(len(mean), self.latent_dim - used)
         target = Posterior.diagonal(torch.cat([expected, rest], 1), torch.cat([variance.log(), rest], 1))
         fit_start(self.network, self.examples, target)
+        self.started.fill_(True)
         share = 100 * (1 - chart.unexplained)
         yield (
             f"latents: {used} of {self.latent_dim} start along the modes' own coordinates, with which "

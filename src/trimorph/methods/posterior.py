@@ -29,6 +29,10 @@ class Posterior:
         """No uncertainty."""
         return cls(mean, mean.new_zeros(*mean.shape, mean.shape[-1]))
 
+    def detach(self) -> Posterior:
+        """The same, from which no gradient flows back."""
+        return Posterior(self.mean.detach(), self.factor.detach())
+
     def leading(self, count: int) -> Posterior:
         """The first ``count`` components, and the standard normal prior in place of the others."""
         keep = (torch.arange(self.mean.shape[1], device=self.mean.device) < count).to(self.mean)
