@@ -93,7 +93,7 @@ def starting_map(
         found = ", ".join(f"{value:.2f}" for value in curve[1:4].tolist())
         raise InputError(
             f"{path}: found shells that correlate to {found} with the map of the particles themselves; "
-            f"wanted {ALIKE} or more in the first three. Has it another centre, hand or pixel size "
+            f"wanted {ALIKE} or more in the first three. Has it another contrast, centre, hand or pixel size "
             f"({size:.4g} Å)? trimorph reconstruct makes the particles' own map: look at both."
         )
     low, reference = (_low_pass(density, shells) for density in (given, own))
