@@ -136,3 +136,9 @@ def test_masks_and_maps_that_leave_nothing_are_errors() -> None:
         next(fit_cloud(beside * 0, PIXEL, resolution=10.0))
     with pytest.raises(InputError, match=r"found a mask of \(8, 8, 8\) voxels"):
         next(fit_cloud(kinase(), PIXEL, resolution=10.0, mask=torch.ones(8, 8, 8)))
+
+
+def test_a_map_of_noise() -> None:
+    density = torch.randn(16, 16, 16, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(InputError, match=r"at 8 Å nowhere exceeds 4 times its noise.*coarser --resolution"):
+        next(fit_cloud(density, 4.0, resolution=8.0))

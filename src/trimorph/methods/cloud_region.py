@@ -109,6 +109,12 @@ def cloud_region(
             )
         weight, inside = mask, mask > 0.5
         body, filled = body & inside, filled & inside
+    if float(blurred.max()) <= noise:
+        raise InputError(
+            f"Gaussians: found a map that at {resolution:.3g} Å nowhere exceeds {NOISE:g} times its noise "
+            "outside the particle; wanted density that stands out. Pass a coarser --resolution, or more "
+            "particles, and look at the map: the particle has to be positive in it."
+        )
     if not bool(body.any()):
         raise _nothing("no density of the map" + ("" if mask is None else " inside the mask"))
     return CloudRegion(density * weight, pixel_size, inside, float(filled.sum().clamp_min(1)) * pixel_size**3)
