@@ -221,6 +221,8 @@ def test_stages_cover_the_epochs_at_finer_and_finer_limits() -> None:
     assert sum(stage.epochs for stage in plan) == 20
     assert limits == pytest.approx([200 / 4.5, 200 / 9, (6 * 200 / 9) ** 0.5, 6.0])
     assert plan[-1].resolution is None
+    seen = FieldSettings(epochs=20).stages(diameter=200.0, nyquist=6.0, seen=18.0)
+    assert [stage.resolution or 6.0 for stage in seen] == pytest.approx([18.0, 18.0, limits[2], 6.0])
     whole = FieldSettings(epochs=20, coarse_to_fine=False).stages(diameter=200.0, nyquist=6.0)
     assert [(stage.epochs, stage.resolution) for stage in whole] == [(20, None)]
 

@@ -69,7 +69,7 @@ class Field(Method):
         super().__init__(problem)
         self.settings, self.diameter = settings, 2 * problem.radius
         self.inference = Inference(settings, problem)
-        first = settings.stages(diameter=self.diameter, nyquist=2 * problem.pixel_size)[0]
+        first = self.inference.stages(diameter=self.diameter, nyquist=2 * problem.pixel_size)[0]
         self.decoder = FieldDecoder(settings, problem, first=self.disk.limit(resolution=first.resolution))
 
     @classmethod
@@ -90,7 +90,7 @@ class Field(Method):
     @property
     def stages(self) -> tuple[Stage, ...]:
         """Four resolution limits if coarse to fine, cut once more where the poses begin to move."""
-        stages = self.settings.stages(diameter=self.diameter, nyquist=2 * self.disk.pixel_size)
+        stages = self.inference.stages(diameter=self.diameter, nyquist=2 * self.disk.pixel_size)
         if self.decoder.gain is None:
             return stages
         return tuple(

@@ -159,7 +159,7 @@ class GaussianMixture(Method):
                 resolution=stage.resolution or finest,
                 learning_rate={**(stage.learning_rate if self.latent_dim else {}), **own},
             )
-            for stage in self.settings.stages(diameter=self.diameter, nyquist=self.finest)
+            for stage in self.inference.stages(diameter=self.diameter, nyquist=self.finest)
         )
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:

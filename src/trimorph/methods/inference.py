@@ -66,6 +66,13 @@ class Inference(nn.Module):
             groups["poses"] = list(self.poses.parameters())
         return groups
 
+    def stages(self, *, diameter: float, nyquist: float) -> tuple[Stage, ...]:
+        """The settings' plan (lengths in Å); latents that start on a chart are seen as well as it was."""
+        seen = None
+        if self.settings.unfold and isinstance(self.encoder, ObjectFrameEncoder):
+            seen = self.encoder.resolution
+        return self.settings.stages(diameter=diameter, nyquist=nyquist, seen=seen)
+
     def begin(self) -> Iterator[str]:
         """Bring the encoder to where it starts, if it knows of one; lines for the user."""
         if self.settings.unfold and isinstance(self.encoder, ObjectFrameEncoder):

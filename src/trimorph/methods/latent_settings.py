@@ -103,14 +103,14 @@ class LatentSettings:
         done = min(1.0, progress / self.beta_warm_up) if self.beta_warm_up else 1.0
         return 2 * done * peak if done < 0.5 else end + 2 * (1 - done) * (peak - end)
 
-    def stages(self, *, diameter: float, nyquist: float) -> tuple[Stage, ...]:
+    def stages(self, *, diameter: float, nyquist: float, seen: float | None = None) -> tuple[Stage, ...]:
         """The plan: resolution limits that rise from a fraction of the diameter to Nyquist, or Nyquist alone.
 
         At the diameter over 4.5, for 20 % of the epochs, a motion hardly bends its path through the
         densities, so a latent unfolds along it without coiling; a network that has yet to learn what poses do
-        to pixels sees too little there, and begins at the diameter over 9. Groups are network, latents (a
-        table) and poses; where the start of pose refinement falls inside a stage, that stage is cut in two.
-        Lengths are in Å.
+        to pixels sees too little there, and begins at the diameter over 9. No limit is coarser than ``seen``,
+        what the encoder has to see. Groups are network, latents (a table) and poses; where the start of pose
+        refinement falls inside a stage, that stage is cut in two. Lengths are in Å.
 
         >>> plan = LatentSettings(epochs=10).stages(diameter=216.0, nyquist=6.0)
         >>> [(stage.epochs, round(stage.resolution or 0)) for stage in plan]
@@ -121,7 +121,7 @@ class LatentSettings:
             rates["latents"] = self.latent_learning_rate
         stages = []
         done = 0
-        for name, share, resolution in self._limits(diameter, nyquist):
+        for name, share, resolution in self._limits(diameter, nyquist, seen or diameter):
             end = self.epochs if name == "fine" else min(round(share * self.epochs), self.epochs - 1)
             cuts = {done, end, min(max(self.pose_start, done), end)} if self.refine_poses else {done, end}
             for start, stop in pairwise(sorted(cuts)):
@@ -131,11 +131,11 @@ class LatentSettings:
             done = end
         return tuple(stages)
 
-    def _limits(self, diameter: float, nyquist: float) -> list[tuple[str, float, float | None]]:
+    def _limits(self, diameter: float, nyquist: float, seen: float) -> list[tuple[str, float, float | None]]:
         """Name, share of the epochs at the end, and resolution of each stage without poses."""
         limits = (diameter / 4.5, diameter / 9, (max(diameter / 9, nyquist) * nyquist) ** 0.5)
         rise = [
-            (name, share, limit if limit > nyquist else None)
+            (name, share, min(limit, seen) if min(limit, seen) > nyquist else None)
             for name, share, limit in zip(("coarse", "low", "middle"), (0.2, 0.4, 0.7), limits, strict=True)
         ]
         rise = rise[self.encoder != "object" :] if self.coarse_to_fine else []

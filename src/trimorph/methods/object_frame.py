@@ -47,6 +47,7 @@ class ObjectFrameEncoder(nn.Module):
             resolution=problem.modes_resolution,
         )
         self.latent_dim, self.examples = latent_dim, problem.mode_latents
+        self.resolution = problem.modes_resolution
         count = len(self.modes)
         self.network = ResidualMLP(
             count + count * (count + 1) // 2, 2 * latent_dim, width=width, layers=layers
