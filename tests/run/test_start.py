@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+import trimorph
 from methods.made_images import PIXEL_SIZE, cloud
 from trimorph.core.errors import InputError
 from trimorph.core.voxel_grid import resample
 from trimorph.data.mrc import write_map
-from trimorph.run.start import starting_map
+from trimorph.methods.gaussians import GaussiansSettings
+from trimorph.run.start import StartSettings, starting_map
 
 BOX = 24
 OWN = cloud(BOX, (0.0, 0.0, 0.0), (5.0, 1.0, -2.0), (-2.0, 4.0, 3.0), (1.0, -5.0, 2.0))[0]
@@ -41,3 +43,17 @@ def test_a_map_that_is_no_cube(tmp_path: Path) -> None:
     write_map(tmp_path / "map.mrc", OWN.numpy()[:20], PIXEL_SIZE)
     with pytest.raises(InputError, match="found 20 x 24 x 24 voxels; wanted a cube"):
         starting_map(tmp_path / "map.mrc", OWN.numpy(), pixel_size=PIXEL_SIZE)
+
+
+def test_a_map_that_is_not_there_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    made = trimorph.simulate("linear", tmp_path / "stack", count=4, box=32, pixel_size=6.0, snr=1.0)
+    recipe = trimorph.Recipe(
+        method="gaussians",
+        data=trimorph.ParticleInput(particles=made.star),
+        settings=GaussiansSettings(latent_dim=0),
+        training=trimorph.TrainingSettings(),
+        start=StartSettings(map=tmp_path / "nothing.mrc"),
+    )
+    with pytest.raises(FileNotFoundError, match=r"nothing.mrc: found no such file; wanted an MRC file"):
+        trimorph.train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trimorph.data.mrc import read_map
 from trimorph.data.particles import ParticleStack
 from trimorph.data.residues import Residues
 from trimorph.data.selection import two_halves
@@ -31,6 +32,8 @@ def check_inputs(recipe: Recipe, stack: ParticleStack) -> None:
     """
     wanted = get_method(recipe.method).wants(recipe.settings)
     residues = starting_residues(recipe.start, wanted)
+    if recipe.start.map is not None:
+        read_map(recipe.start.map)
     movable_gaussians(recipe.focus, wanted, residues)
     focus_mask(recipe.focus, wanted, box=stack.box, pixel_size=stack.pixel_size)
     _unit(recipe, stack)
