@@ -31,10 +31,11 @@ class Residues:
     def of(cls, structure: Structure) -> Residues:
         """Residues in the order of their atoms: centroids by the form factors at k = 0, and sums of these.
 
-        Atoms that follow each other with one chain, number and name are a residue; a ligand is one, too.
+        Atoms that follow each other with one chain, number, insertion code and name are a residue; a ligand is
+        one, too.
         Errors: InputError for an element without form factor.
         """
-        names = (structure.chain, structure.residue, structure.residue_name)
+        names = (structure.chain, structure.residue, structure.insertion, structure.residue_name)
         new = np.any([name[1:] != name[:-1] for name in names], axis=0)
         start = np.flatnonzero(np.concatenate([[True], new]))
         weight = _weights(structure)

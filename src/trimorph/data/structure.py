@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ class Structure:
     """Atoms in the order of their file: positions (n, 3) in Å as (x, y, z), and what each atom is.
 
     ``element`` is the symbol as in the periodic table, ``chain`` the author's chain name, ``residue`` the
-    author's residue number, ``b_factor`` in Å^2.
+    author's residue number and ``insertion`` the letter behind it, or "" (by default everywhere);
+    ``b_factor`` in Å^2.
     """
 
     position: NDArray[np.float64]
@@ -30,6 +31,10 @@ class Structure:
     residue_name: NDArray[Any]
     atom_name: NDArray[Any]
     b_factor: NDArray[np.float64]
+    insertion: NDArray[Any] = field(default_factory=lambda: np.asarray(""))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "insertion", np.broadcast_to(self.insertion, len(self.position)))
 
     def __len__(self) -> int:
         return len(self.position)
@@ -44,6 +49,7 @@ class Structure:
             residue_name=self.residue_name[mask],
             atom_name=self.atom_name[mask],
             b_factor=self.b_factor[mask],
+            insertion=self.insertion[mask],
         )
 
     def move(self, position: NDArray[np.float64]) -> Structure:
@@ -54,24 +60,29 @@ class Structure:
 def read_structure(path: str | Path, *, hydrogens: bool = False) -> tuple[Structure, ...]:
     """Read every model of a PDB or mmCIF file, plain or gzipped.
 
-    Of the alternative locations in a residue the first is kept, and waters are left out. ``hydrogens``
-    keeps hydrogen atoms. A file that cannot be read or has no atoms is an InputError.
+    Of the alternative locations in a residue that of the highest mean occupancy is kept, of equals the first,
+    and waters are left out. ``hydrogens`` keeps hydrogen atoms. A file that cannot be read or has no atoms is
+    an InputError.
     """
+    models = tuple(_model(model, hydrogens=hydrogens) for model in parse_structure(path))
+    if not models or not all(map(len, models)):
+        raise InputError(
+            f"{path}: found {len(models)} models, one or all without atoms; wanted atom records."
+        )
+    return models
+
+
+def parse_structure(path: str | Path) -> gemmi.Structure:
+    """A PDB or mmCIF file with all that is in it.   Errors: FileNotFoundError; InputError."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"{path}: no such file. Give the path of a PDB or mmCIF file (.pdb, .cif, .gz)."
         )
     try:
-        parsed = gemmi.read_structure(str(path))
+        return gemmi.read_structure(str(path))
     except (RuntimeError, ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as PDB or mmCIF: {error}. Is the file complete?") from error
-    models = tuple(_model(model, hydrogens=hydrogens) for model in parsed)
-    if not models or not all(map(len, models)):
-        raise InputError(
-            f"{path}: found {len(models)} models, one or all without atoms; wanted atom records."
-        )
-    return models
 
 
 def same_atoms(models: tuple[Structure, ...]) -> bool:
@@ -81,6 +92,7 @@ def same_atoms(models: tuple[Structure, ...]) -> bool:
         len(model) == len(first)
         and np.array_equal(model.atom_name, first.atom_name)
         and np.array_equal(model.residue, first.residue)
+        and np.array_equal(model.insertion, first.insertion)
         for model in models[1:]
     )
 
@@ -124,13 +136,13 @@ def select_atoms(structure: Structure, selection: str, *, source: str = "Structu
 def _model(model: Any, *, hydrogens: bool) -> Structure:
     rows = []
     for chain in model:
-        conformer: dict[Any, str] = {}
+        conformer = _conformers(chain)
         for residue in chain:
             if residue.is_water():
                 continue
             polymer = _is_polymer(residue)
             for atom in residue:
-                if atom.has_altloc() and conformer.setdefault(residue.seqid, atom.altloc) != atom.altloc:
+                if atom.has_altloc() and conformer[residue.seqid] != atom.altloc:
                     continue
                 element = _element(atom, polymer=polymer)
                 if hydrogens or element not in ("H", "D"):
@@ -138,6 +150,19 @@ def _model(model: Any, *, hydrogens: bool) -> Structure:
     if not rows:
         return _structure([()] * 7)
     return _structure([*zip(*rows, strict=True)])
+
+
+def _conformers(chain: Any) -> dict[Any, str]:
+    """The alternative location to keep of each residue number that has some."""
+    occupancy: dict[Any, dict[str, list[float]]] = {}
+    for residue in chain:
+        for atom in residue:
+            if atom.has_altloc():
+                occupancy.setdefault(residue.seqid, {}).setdefault(atom.altloc, []).append(atom.occ)
+    return {
+        number: max(some, key=lambda name: sum(some[name]) / len(some[name]))
+        for number, some in occupancy.items()
+    }
 
 
 def _is_polymer(residue: Any) -> bool:
@@ -170,4 +195,5 @@ def _structure(columns: list[tuple[Any, ...]]) -> Structure:
         residue_name=np.asarray([item.name for item in residue], np.str_),
         atom_name=np.asarray([item.name for item in atom], np.str_),
         b_factor=np.asarray([item.b_iso for item in atom], np.float64),
+        insertion=np.asarray([item.seqid.icode.strip() for item in residue], np.str_),
     )
