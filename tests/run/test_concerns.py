@@ -73,3 +73,9 @@ def test_particles_off_centre(noise: float) -> None:
     assert line.startswith("warning: 4")  # a little less than half of the ball
     for part in ("beyond the particle radius of 48 Å", "(x, y, z) = (44, 0, 0) Å", "Centre", "--diameter"):
         assert part in line
+
+
+def test_particles_far_off_centre_whose_rest_the_window_has_cut_away() -> None:
+    (line,) = place_concerns(_ball(30.0), pixel_size=PIXEL_SIZE, radius=RADIUS)
+    assert line.startswith("warning: 0 % of the mean map's density lies beyond")
+    assert "centre of mass is at (x, y, z) = (30, 0, 0) Å" in line

@@ -41,11 +41,9 @@ from trimorph.methods.mode_verdict import AGREEMENT, agreement, real_modes, usef
 from trimorph.methods.posterior import Posterior
 from trimorph.methods.variance_mask import narrowest_good, shared_variance, variance_masks
 
-IMAGES_SHOWN = 20_000
-"""Images, counted every time they are seen, that a first fit of the half sets takes by default."""
-
-MOST_EPOCHS = 200
-"""Passes that it takes at most by default: with so few particles, each is a single step."""
+IMAGES_SHOWN, MOST_EPOCHS = 20_000, 200
+"""What a first fit of the half sets takes by default: images, counted every time they are seen, but at most
+so many passes, as with few particles each is a single step."""
 
 
 class Linear(Method):

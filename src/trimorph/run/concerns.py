@@ -39,9 +39,10 @@ def view_concerns(rotation: NDArray[np.float64]) -> list[str]:
 
 
 def place_concerns(density: NDArray[np.float32], *, pixel_size: float, radius: float) -> list[str]:
-    """Whether a part of the mean map lies beyond the particle radius (Å), where images fade out.
+    """Whether a part of the mean map lies beyond the particle radius (Å), where images fade out, or may well.
 
-    Counted are voxels above half the 99.99th percentile, so that noise is not.
+    That is where its centre of mass is farther than half the radius from the box's, as images may have lost
+    what was beyond. Counted are voxels above half the 99.99th percentile, so that noise is not.
     """
     level = 0.5 * float(np.quantile(density, 0.9999))
     dense = np.where(density > max(level, 0.0), density, 0.0).astype(np.float64)
@@ -50,9 +51,9 @@ def place_concerns(density: NDArray[np.float32], *, pixel_size: float, radius: f
     axis = (np.arange(len(density)) - len(density) // 2) * pixel_size
     distance = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
     outside = float(dense[distance > radius].sum() / dense.sum())
-    if outside <= OUTSIDE:
-        return []
     centre = [float((dense.sum(others) * axis).sum() / dense.sum()) for others in ((0, 1), (0, 2), (1, 2))]
+    if outside <= OUTSIDE and np.linalg.norm(centre) <= 0.5 * radius:
+        return []
     return [
         f"warning: {100 * outside:.0f} % of the mean map's density lies beyond the particle radius of "
         f"{radius:.0f} Å, where images fade out and noise is measured; its centre of mass is at (x, y, z) = "
