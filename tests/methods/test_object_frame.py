@@ -68,10 +68,13 @@ def test_poses_and_shifts_that_move_are_followed(two: tuple[MadeImages, Tensor])
     assert float((encoder.features(turned) - before).abs().max()) > 0.1
 
 
-def test_field_separates_two_states_in_few_epochs(two: tuple[MadeImages, Tensor], tmp_path: Path) -> None:
+@pytest.mark.parametrize("refresh", [False, True])
+def test_field_separates_two_states_in_few_epochs(
+    two: tuple[MadeImages, Tensor], tmp_path: Path, refresh: bool
+) -> None:
     images, label = two
     settings = FieldSettings(
-        latent_dim=2, epochs=3, learning_rate=1e-2, coarse_to_fine=False,
+        latent_dim=2, epochs=3, learning_rate=1e-2, coarse_to_fine=refresh, refresh_modes=refresh,
         width=48, layers=2, encoder_width=32, encoder_layers=1,
     )  # fmt: skip
     torch.manual_seed(0)

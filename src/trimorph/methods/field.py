@@ -128,8 +128,8 @@ class Field(Method):
         return self.inference.begin()
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
-        """Nothing is settled between stages."""
-        return []
+        """What the encoder sees of it from here on."""
+        return [] if stage == self.stages[-1] else self.inference.review(stage, survey, self.decode)
 
 
 class FieldDecoder(nn.Module):

@@ -226,8 +226,8 @@ class GaussianMixture(Method):
         return terms | self._priors(cloud, batch) | self.inference.prior(posterior, batch.disk, progress)
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
-        """Nothing is settled between stages."""
-        return []
+        """What the encoder sees of it from here on."""
+        return [] if stage == self.stages[-1] else self.inference.review(stage, survey, self.decode)
 
     def _priors(self, cloud: Gaussians, batch: Batch) -> dict[str, Tensor]:
         """Costs of stretching, an image each, and of a motley neutral model, once for all images."""

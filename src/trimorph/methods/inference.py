@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from trimorph.core.batch import Batch
 from trimorph.core.disk import FourierDisk
 from trimorph.core.noise import NoiseModel
-from trimorph.methods.base import Ingredient, Problem, Stage
+from trimorph.core.volume import AbstractVolume
+from trimorph.methods.base import Ingredient, Problem, Stage, Survey
 from trimorph.methods.encoders import LatentTable, NoLatent, PixelEncoder
 from trimorph.methods.gradient_encoder import GradientEncoder
 from trimorph.methods.latent_settings import IN_OBJECT_FRAME, Encoder, LatentSettings
@@ -77,6 +78,18 @@ class Inference(nn.Module):
         """Bring the encoder to where it starts, if it knows of one; lines for the user."""
         if self.settings.unfold and isinstance(self.encoder, ObjectFrameEncoder):
             yield from self.encoder.begin()
+
+    def review(self, stage: Stage, survey: Survey, decode: Callable[[Tensor], AbstractVolume]) -> list[str]:
+        """Refresh the modes that the encoder sees, if the settings say so."""
+        encoder = self.encoder
+        if not self.settings.refresh_modes or not isinstance(encoder, ObjectFrameEncoder):
+            return []
+
+        def batches() -> Iterator[Batch]:
+            return (self.posed(batch, stage)[0] for batch in survey.batches(encoder.resolution))
+
+        encoder.refresh(batches, decode, survey.total)
+        return ["the encoder sees the modes that the decoder has learned"]
 
     def posed(self, batch: Batch, stage: Stage) -> tuple[Batch, dict[str, Tensor]]:
         """The batch at its refined poses where the stage moves them, and the term of their prior."""

@@ -37,6 +37,9 @@ class LatentSettings:
     """Units in a hidden layer of the encoder."""
     encoder_layers: int = 3
     """Residual layers of the encoder."""
+    refresh_modes: bool = False
+    """After each stage of training, let the encoder see the modes of the densities that the decoder has
+    learned by then, in place of the linear ones (encoder object)."""
     encoder_resolution: float | None = None
     """Finest resolution in Å that the encoder sees. By default all with pixels, and the particle's diameter
     over 8 with gradient."""
@@ -78,6 +81,11 @@ class LatentSettings:
             check_range(name, getattr(self, name), above=0)
         check_range("beta_warm_up", self.beta_warm_up, least=0, most=1)
         check_choice("encoder", self.encoder, get_args(Encoder))
+        if self.refresh_modes and self.encoder != "object":
+            raise InputError(
+                f"Found refresh_modes with the encoder {self.encoder}; wanted the encoder object, which "
+                "alone sees modes. Leave --refresh-modes out, or pass --encoder object."
+            )
         if self.encoder_resolution is not None and self.encoder not in ("gradient", "pixels"):
             raise InputError(
                 f"Found encoder_resolution = {self.encoder_resolution} with the encoder {self.encoder}; "

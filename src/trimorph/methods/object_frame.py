@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float
@@ -12,12 +12,17 @@ from trimorph.core.batch import Batch
 from trimorph.core.disk import FourierDisk
 from trimorph.core.errors import InputError
 from trimorph.core.noise import NoiseModel
+from trimorph.core.volume import AbstractVolume
 from trimorph.methods.base import Problem
 from trimorph.methods.chart_start import expected_coordinates, fit_start
+from trimorph.methods.decoded_modes import decoded_modes
 from trimorph.methods.latent_chart import latent_chart
 from trimorph.methods.mode_frame import ModeFrame
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.posterior import Posterior
+
+SHOWN = 200
+"""Particles of a process whose decoded densities new modes are made of."""
 
 
 class ObjectFrameEncoder(nn.Module):
@@ -25,8 +30,8 @@ class ObjectFrameEncoder(nn.Module):
 
     A network that sees pixels has to learn what a pose and a CTF do to them; here both are undone by the
     model itself, and the posterior's covariance tells what a view cannot know. The network's input are the
-    posterior's mean (k) and the lower half of its covariance (k (k + 1) / 2). Modes are fixed; poses that
-    are refined change the input, without a gradient.
+    posterior's mean (k) and the lower half of its covariance (k (k + 1) / 2). Modes are fixed but for
+    :meth:`refresh`; poses that are refined change the input, without a gradient.
     """
 
     def __init__(self, problem: Problem, latent_dim: int, *, width: int, layers: int) -> None:
@@ -53,7 +58,7 @@ class ObjectFrameEncoder(nn.Module):
             count + count * (count + 1) // 2, 2 * latent_dim, width=width, layers=layers
         )
 
-    def forward(self, batch: Batch, noise: NoiseModel) -> Posterior:
+    def forward(self, batch: Batch, noise: NoiseModel | None) -> Posterior:
         """Posterior with independent components."""
         features = self.features(batch)
         mean, log_variance = self.network(features[None])[0].float().chunk(2, dim=-1)
@@ -93,6 +98,28 @@ class ObjectFrameEncoder(nn.Module):
             f"latents: {used} of {self.latent_dim} start along the modes' own coordinates, with which "
             f"neighbours predict {share:.0f} % of what the modes vary"
         )
+
+    @torch.no_grad()
+    def refresh(
+        self,
+        batches: Callable[[], Iterator[Batch]],
+        decode: Callable[[Tensor], AbstractVolume],
+        total: Callable[[Tensor], Tensor],
+    ) -> None:
+        """Take the modes of what ``decode`` gives, and teach the network to say the same of the images.
+
+        ``batches`` are a process's images, and ``total`` sums over processes.
+        """
+        said = [self(batch, None) for batch in batches()]
+        mean = torch.cat([posterior.mean for posterior in said])
+        target = Posterior(mean, torch.cat([posterior.factor for posterior in said]))
+        some = torch.linspace(0, len(mean) - 1, min(SHOWN, len(mean)), device=mean.device).long()
+        average, modes = decoded_modes(
+            decode, mean[some], self.modes, pixel_size=self.frame.pixel_size, total=total
+        )
+        self.frame.mean.copy_(average)
+        self.modes.copy_(modes)
+        fit_start(self.network, torch.cat([self.features(batch) for batch in batches()]), target)
 
 
 def packed(mean: Float[Tensor, "n k"], covariance: Float[Tensor, "n k k"]) -> Float[Tensor, "n f"]:
