@@ -49,7 +49,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--without-ctf", action="store_true")
     parser.add_argument("--method", default="gaussians")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--latent-dim", type=int, default=2)
     parser.add_argument("--name", default="default", help="of the runs with these options")
     parser.add_argument(
