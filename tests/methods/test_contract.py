@@ -26,6 +26,7 @@ BOX = 12
 SMALL = {
     "latent_dim": 3,
     "modes": 3,
+    "segments": 3,
     "width": 16,
     "layers": 1,
     "encoder_width": 16,
@@ -34,6 +35,10 @@ SMALL = {
 }
 """Settings that make a method small, where it has them."""
 DENSITY = cloud(BOX, (0.0, 0.0, 0.0), (2.0, 1.0, -1.0), (-1.0, 2.0, 1.0))
+CORNERS = 4.0 * torch.tensor([[2.0, 1.0, -1.0], [0.0, 0.0, 0.0], [-1.0, 2.0, 1.0]])
+CHAIN = torch.tensor(8 * [0] + 4 * [1])
+RESIDUES = torch.lerp(CORNERS[:2, None], CORNERS[1:, None], torch.arange(6)[:, None] / 6).view(12, 3)
+"""Two chains of a structure along the density, for methods that ask for one."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -81,7 +86,7 @@ def build(request: Any, images: MadeImages) -> Build:
     def make(*, seed: int = 0, mean: Tensor = DENSITY[0]) -> Method:
         torch.manual_seed(seed)
         chosen = kind.Settings(**(small | settings))
-        method: Method = kind(chosen, _only(images.problem(mean), kind.wants(chosen)))
+        method: Method = kind(chosen, _asked(images.problem(mean), kind.wants(chosen)))
         key = (name, repr(settings), seed, float(mean[0].sum()))
         if key not in READY:
             list(method.begin())
@@ -92,8 +97,11 @@ def build(request: Any, images: MadeImages) -> Build:
     return make
 
 
-def _only(problem: Problem, wanted: frozenset[Ingredient]) -> Problem:
-    """The problem without what is not wanted."""
+def _asked(problem: Problem, wanted: frozenset[Ingredient]) -> Problem:
+    """The problem without what is not wanted, and with a structure for a method that asks for its chains."""
+    if "chain" in wanted:
+        points = torch.cat([RESIDUES, torch.ones(len(RESIDUES), 1)], dim=1)
+        problem = replace(problem, points=points, chain=CHAIN)
     return replace(problem, **{name: None for name in get_args(Ingredient) if name not in wanted})
 
 
@@ -331,14 +339,16 @@ def test_state_is_the_whole_model(build: Build, images: MadeImages, reviewed: bo
 
 
 def test_same_seed_same_model_and_loss(build: Build, images: MadeImages) -> None:
-    losses = []
+    losses, weights = [], []
     for seed in (0, 0, 1):
         method = _settled(build(seed=seed))
+        weights.append(torch.cat([parameter.detach().flatten() for parameter in method.parameters()]))
         stage = method.stages[-1]
         torch.manual_seed(10 + seed)
         losses.append(torch.stack(list(method(_batch(images), stage, 0.5).values())).sum().item())
     assert losses[0] == losses[1]
-    assert losses[0] != losses[2]
+    drawn = not torch.equal(weights[0], weights[2])  # a structure without latents has nothing to draw
+    assert (losses[0] != losses[2]) == drawn
 
 
 def test_tables_have_a_row_for_every_particle(build: Build, images: MadeImages) -> None:

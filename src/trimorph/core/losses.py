@@ -81,6 +81,29 @@ def ring_score(
     return signal.sqrt().sum() / ((1 - signal) / numbers).sum() * (1 - found).sum(-1)
 
 
+def correlation_score(
+    predicted: Complex[Tensor, "b n"],
+    observed: Complex[Tensor, "b n"],
+    *,
+    power: Float[Tensor, "b n"],
+    disk: FourierDisk,
+) -> Float[Tensor, " b"]:
+    """What the whitened images lack of a correlation of one, brought to nats: c (1 - rho).
+
+    With the scales of signal and noise unknown the likelihood is -n/2 log(1 - rho^2) for n pixels in the
+    plane, and c = n r / (1 - r^2) is its slope at the r that the images allow, r^2 = 1 - power of the noise /
+    power of the images, means over the batch. So it can be weighed against a divergence; c has no gradient.
+
+    Source: the correlation, Li, Zhou, Chen & Ye, cryoSTAR, and Ducrocq et al., cryoSPHERE (ICLR 2025), eq. 7.
+    """
+    weight = disk.weight * (disk.radius > 0)
+    pixels = weight.sum()
+    seen = (_square(observed) * weight / power).sum(-1).mean()
+    square = (1 - pixels / seen.clamp_min(torch.finfo(seen.dtype).tiny)).clamp(1e-4, 1 - 1e-4)
+    found = correlation(predicted, observed, disk=disk, power=power)
+    return pixels * square.sqrt() / (1 - square) * (1 - found)
+
+
 def _cross(a: Tensor, b: Tensor) -> Tensor:
     return a.real * b.real + a.imag * b.imag
 

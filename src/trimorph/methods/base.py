@@ -43,7 +43,9 @@ class Problem:
     those of the linear model, each as long as its latent's standard deviation, on the coarsest grid for
     ``modes_resolution`` in Å, and ``mode_latents``, what is said of them by some of the particles (see
     :func:`packed`); ``points``, x, y, z (Å) and weight of each of the parts that the model is to
-    have, if the user has a structure; ``movable``, the numbers of the parts that may move, if not all.
+    have, if the user has a structure; ``chain``, the number of the chain of each, and ``part``, that of the
+    rigid segment that the user gave it, or -1 where it stays; ``movable``, the numbers of the parts that may
+    move, if not all.
     """
 
     box: int
@@ -59,10 +61,12 @@ class Problem:
     mode_latents: Float[Tensor, "m f"] | None = None
     window_share: float = 1.0
     points: Float[Tensor, "g 4"] | None = None
+    chain: Int[Tensor, " g"] | None = None
+    part: Int[Tensor, " g"] | None = None
     movable: Int[Tensor, " m"] | None = None
 
 
-Ingredient = Literal["mean", "mask", "half", "modes", "points", "movable"]
+Ingredient = Literal["mean", "mask", "half", "modes", "points", "chain", "part", "movable"]
 """Parts of a :class:`Problem` that cost time to make, or that few methods have a use for."""
 
 

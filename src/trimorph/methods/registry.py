@@ -13,6 +13,7 @@ METHODS = {
     "field": "trimorph.methods.field:Field",
     "gaussians": "trimorph.methods.gaussians:GaussianMixture",
     "linear": "trimorph.methods.linear:Linear",
+    "segments": "trimorph.methods.segments:Segments",
 }
 """Name -> module:class. Another package adds one by the entry point group ``trimorph.methods``."""
 

@@ -60,7 +60,10 @@ def measured_problem(
         found = {"mean": torch.as_tensor(density)}
         if residues is not None:
             place, points = _points(recipe, residues, density, stack, log)
-            found["points"] = points
+            found |= {"points": points, "chain": torch.as_tensor(residues.chains)}
+            if recipe.start.ranges is not None:
+                parts = residues.parts(recipe.start.ranges, source="--ranges")
+                found["part"] = torch.as_tensor(parts)
     if stack.table.rotation is not None:
         concerns += view_concerns(stack.table.rotation)
     for line in concerns:

@@ -31,6 +31,10 @@ class StartSettings:
     """Atoms (PDB, mmCIF) of the particle, fitted into its map: the Gaussians are the residues, where they
     stand, with one width and scale fitted to the map."""
 
+    ranges: str | None = None
+    """Rigid segments of the structure where they are known: chains or ranges of residues, such as
+    A:1-121,A:122-159,B; residues in none of them stay. By default they are learned (method segments)."""
+
     @property
     def files(self) -> tuple[Path, ...]:
         """Files that the settings name."""
@@ -47,14 +51,27 @@ def starting_residues(start: StartSettings, wanted: frozenset[Ingredient]) -> Re
             f"{start.map}: found a map for a method that has no use for it with these settings; wanted one "
             "that starts from the mean map. Leave --map out."
         )
+    if start.ranges is not None and (start.structure is None or "part" not in wanted):
+        raise InputError(
+            f'Found --ranges "{start.ranges}" without a structure or for a method without rigid segments; '
+            "wanted both. Pass --structure and use the method segments, or leave --ranges out."
+        )
+    if start.structure is None and "chain" in wanted:
+        raise InputError(
+            "Found no structure for the method segments; wanted the atoms that it moves. Pass --structure "
+            "with a PDB or mmCIF file of the particle, fitted into its map."
+        )
     if start.structure is None:
         return None
     if "points" not in wanted:
         raise InputError(
             f"{start.structure}: found a structure for a method that has no use for it; wanted one whose "
-            "model is made of its residues. Leave --structure out, or use the method gaussians."
+            "model is made of its residues. Leave --structure out, or use the method gaussians or segments."
         )
-    return read_residues(start.structure)
+    residues = read_residues(start.structure)
+    if start.ranges is not None:
+        residues.parts(start.ranges, source="--ranges")
+    return residues
 
 
 def map_middle(start: StartSettings, *, box: int, pixel_size: float) -> tuple[float, float, float]:

@@ -1,0 +1,108 @@
+"""SegmentMotion: how latents turn and shift the segments of a structure, and residues with them.
+
+Letters: v latents, d their dimension, g residues, s segments, c lines, m most segments of a line.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from trimorph.core.errors import InputError
+from trimorph.core.rigid_blend import blended_displacement, turn_quaternion
+from trimorph.core.screw import screw_displacement
+from trimorph.methods.base import Problem
+from trimorph.methods.networks import ResidualMLP
+from trimorph.methods.segment_lines import chain_links, followed, segment_lines
+from trimorph.methods.segmentation import Segmentation, share_out
+
+STEP = 5.0
+"""What an output of one stands for in Å: of a slide, and of a turn at the particle's radius."""
+
+
+class SegmentMotion(nn.Module):
+    """Displacements of residues by a network f(z) - f(0), so that z = 0 is the structure by construction.
+
+    The network gives a turn w and a slide u for each segment: a screw motion at constant velocities for a
+    unit of time, which is the rotation exp(w) about the segment's own centroid and the shift J(w) u of it.
+    So a turn about any hinge is linear in its angle. A residue follows the blended rotation of its segments
+    about their mean centroid, and their mean shift.
+    """
+
+    def __init__(
+        self, problem: Problem, latent_dim: int, *, most: int, sharpness: float, width: int, layers: int
+    ) -> None:
+        super().__init__()
+        assert problem.points is not None  # so checked
+        assert problem.chain is not None
+        position, free = problem.points[:, :3], moving_residues(problem)
+        own = torch.arange(len(position))
+        follows = followed(position, chain_links(position, problem.chain))
+        if problem.part is not None or not bool((free & (follows == own)).any()):
+            follows = own
+        line = segment_lines(problem.chain, problem.part, moving=free, follows=follows)
+        counts = torch.bincount(line[line >= 0])
+        counts = torch.ones_like(counts) if problem.part is not None else share_out(counts, most)
+        self.segmentation = Segmentation(line, counts, exponent=sharpness)
+        for name, values in (("free", free), ("follows", follows)):
+            self.register_buffer(name, values, persistent=False)
+        self.free: Tensor
+        self.follows: Tensor
+        self.radius = problem.radius
+        self.network = ResidualMLP(
+            latent_dim, 6 * self.segmentation.count, width=width, layers=layers, last_bias=False
+        )
+        nn.init.zeros_(self.network.last.weight)
+
+    def forward(
+        self, z: Float[Tensor, "v d"], position: Float[Tensor, "g 3"], *, sampled: bool
+    ) -> Float[Tensor, "v g 3"]:
+        """Displacements in Å, with segments drawn from their posteriors or at their means."""
+        turn, slide = self.screws(z)
+        with torch.autocast(z.device.type, enabled=False):
+            share = self.segmentation(sampled=sampled)
+            _, centre = self.segmentation.collect(share, position)
+            motion = self.segmentation.padded(self.rigid(turn, slide))
+            middle = self.segmentation.spread(share, centre.permute(2, 0, 1)[None])[0, :, self.follows]
+            mean = self.segmentation.spread(share, motion)[:, :, self.follows]
+            displacement = blended_displacement(mean[:, :4], mean[:, 4:], position.mT - middle)
+            return displacement * self.free[:, None]
+
+    def screws(self, z: Float[Tensor, "v d"]) -> tuple[Float[Tensor, "v s 3"], Float[Tensor, "v s 3"]]:
+        """Turns (radians) and slides (Å) of the segments at their own centroids, in the lines' order."""
+        both = self.network(torch.cat([z, torch.zeros_like(z[:1])])[:, None]).float()
+        change = (both[:-1] - both[-1:]).view(len(z), -1, 6)
+        return STEP / self.radius * change[..., :3], STEP * change[..., 3:]
+
+    @staticmethod
+    def rigid(turn: Float[Tensor, "v s 3"], slide: Float[Tensor, "v s 3"]) -> Float[Tensor, "v s 7"]:
+        """Quaternions of the rotations, and shifts (Å) of the centroids."""
+        shift = screw_displacement(turn, slide, torch.zeros_like(turn))
+        return torch.cat([turn_quaternion(turn), shift], dim=-1)
+
+
+def moving_residues(problem: Problem) -> Bool[Tensor, " g"]:
+    """Which residues may move: those that the user chose, in parts that the user made.
+
+    Errors: InputError where there is none.
+    """
+    assert problem.points is not None  # so checked
+    count = len(problem.points)
+    free = torch.ones(count, dtype=torch.bool)
+    if problem.movable is not None:
+        if int(problem.movable.max()) >= count:
+            raise InputError(
+                f"Segments: found the number {int(problem.movable.max())} among the residues that may move; "
+                f"wanted 0 to {count - 1}, as the structure has {count}. Correct the file of --gaussians."
+            )
+        free = torch.zeros_like(free)
+        free[problem.movable] = True
+    if problem.part is not None:
+        free = free & (problem.part >= 0)
+    if not bool(free.any()):
+        raise InputError(
+            "Segments: found no residue that may move in the --ranges; wanted some. Leave one of --ranges "
+            "and --chains out."
+        )
+    return free

@@ -1,0 +1,129 @@
+"""Segmentation: which residue belongs to which rigid segment, learned as a Gaussian mixture over the chain.
+
+Letters: g residues, c lines (chains, or ranges that the user gave), m most segments of a line, v motions,
+k components of a vector.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+START_SPREAD = 0.1
+"""Standard deviation of the posteriors at the start; that of the priors is one."""
+
+
+class Segmentation(nn.Module):
+    """Shares w_im = (N(i; mu_m, sigma_m) pi_m)^exponent of residue i in segment m, which sum to one over m.
+
+    A segment belongs to one line: residues that follow each other, numbered by ``line``, or -1 for those
+    that are in no segment and stay. Lines have ``counts`` segments, so a residue looks only at those of its
+    own: memory is residues x most segments of a line. On a line of n residues and S segments, in units of
+    n / S residues, mu_m = m + 1/2 + a_m, sigma_m = ELU(s_m) + 1 and pi = softmax(alpha). The numbers a, s and
+    alpha have normal posteriors and standard normal priors: without data, segments are equally long.
+    Lines of one segment each leave nothing to learn.
+
+    Source: Ducrocq et al., cryoSPHERE (ICLR 2025), eq. 6 and section 3.5, there with one line for all.
+    """
+
+    def __init__(self, line: Int[Tensor, " g"], counts: Int[Tensor, " c"], *, exponent: float) -> None:
+        super().__init__()
+        self.exponent = exponent
+        most = int(counts.max())
+        sizes = torch.bincount(line[line >= 0], minlength=len(counts))
+        self.sizes = sizes.tolist()
+        self.learned = most > 1
+        order = torch.argsort(line, stable=True)[int((line < 0).sum()) :]
+        first = torch.cumsum(sizes, 0) - sizes
+        rank = torch.zeros(len(line))
+        rank[order] = torch.arange(len(order)) - first[line[order]].float()
+        row = line.clamp_min(0)
+        derived = {
+            "row": row,
+            "order": order,
+            "member": line >= 0,
+            "place": (rank + 0.5) * (counts / sizes)[row],
+            "valid": torch.arange(most) < counts[:, None],
+        }
+        for name, values in derived.items():
+            self.register_buffer(name, values, persistent=False)
+        self.row: Tensor
+        self.order: Tensor
+        self.member: Tensor
+        self.place: Tensor
+        self.valid: Tensor
+        if self.learned:
+            self.mean = nn.Parameter(torch.zeros(3, len(counts), most))
+            self.log_spread = nn.Parameter(torch.full((3, len(counts), most), START_SPREAD).log())
+
+    @property
+    def count(self) -> int:
+        """Number of segments on all lines."""
+        return int(self.valid.sum())
+
+    def forward(self, *, sampled: bool) -> Float[Tensor, "g m"]:
+        """Shares of the residues in their lines' segments: of a draw from the posteriors, or their means.
+
+        Rows of residues that are in no segment are zero.
+        """
+        member = self.member[:, None].to(self.place)
+        if not self.learned:
+            return member
+        numbers: Tensor = self.mean
+        if sampled:
+            numbers = numbers + self.log_spread.exp() * torch.randn_like(numbers)
+        shift, width, logit = numbers.unbind(0)
+        log_width = torch.where(width > 0, torch.log1p(width.clamp_min(0)), width)  # of ELU + 1
+        centre = torch.arange(shift.shape[1]).to(shift) + 0.5 + shift
+        distance = (self.place[:, None] - centre[self.row]) * torch.exp(-log_width)[self.row]
+        density = (logit - log_width)[self.row] - 0.5 * distance.square()
+        density = density.masked_fill(~self.valid[self.row], -torch.inf)
+        return torch.softmax(self.exponent * density, dim=-1) * member
+
+    def divergence(self) -> Float[Tensor, ""]:
+        """Kullback-Leibler divergence of all posteriors to the standard normal prior in nats."""
+        variance = (2 * self.log_spread).exp()
+        parts = 0.5 * (variance + self.mean.square() - 1) - self.log_spread
+        return (parts * self.valid).sum()
+
+    def collect(
+        self, share: Float[Tensor, "g m"], values: Float[Tensor, "g k"]
+    ) -> tuple[Float[Tensor, "c m"], Float[Tensor, "c m k"]]:
+        """Residues in each segment, and their mean values; segments without any have those of their line."""
+        even = 1e-6 * self.valid[self.row] * self.member[:, None]
+        weight = share + even
+        empty = weight.new_zeros(*self.valid.shape, values.shape[1])
+        total = empty[..., 0].index_add(0, self.row, weight)
+        moment = empty.index_add(0, self.row, weight[..., None] * values[:, None])
+        occupancy = empty[..., 0].index_add(0, self.row, share)
+        return occupancy, moment / total.clamp_min(1e-12)[..., None]
+
+    def spread(self, share: Float[Tensor, "g m"], values: Float[Tensor, "v k c m"]) -> Float[Tensor, "v k g"]:
+        """Mean values of each residue's segments, weighted by its shares; zero for residues in none.
+
+        Line by line, so that no residue meets a segment of another line.
+        """
+        rows = share[self.order].split(self.sizes)
+        parts = [one @ weight.mT for one, weight in zip(values.unbind(2), rows, strict=True)]
+        whole = values.new_zeros(*values.shape[:2], len(share))
+        return whole.index_copy(2, self.order, torch.cat(parts, dim=-1))
+
+    def padded(self, values: Float[Tensor, "v s k"]) -> Float[Tensor, "v k c m"]:
+        """Values of the segments that there are, in the order of their lines, with zeros for the others."""
+        whole = values.new_zeros(len(values), self.valid.numel(), values.shape[-1])
+        whole = whole.index_copy(1, self.valid.flatten().nonzero()[:, 0], values)
+        return whole.mT.unflatten(-1, self.valid.shape)
+
+
+def share_out(sizes: Int[Tensor, " c"], most: int) -> Int[Tensor, " c"]:
+    """Segments of each line: ``most`` in proportion to its residues, at least one and no more than these.
+
+    >>> share_out(torch.tensor([200, 100, 2]), 6).tolist()
+    [4, 2, 1]
+    """
+    wanted = most * sizes / sizes.sum()
+    counts = wanted.floor().long()
+    left = most - int(counts.sum())
+    counts[torch.argsort(wanted - counts, descending=True, stable=True)[:left]] += 1
+    return torch.minimum(counts.clamp_min(1), sizes)

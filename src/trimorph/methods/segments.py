@@ -1,0 +1,244 @@
+"""Method `segments`: an atomic structure whose rigid segments move, as in cryoSPHERE.
+
+V(z) has a Gaussian at each residue of a structure. A mixture over the residues' numbers in their chain says
+which segment each belongs to, and a network turns and shifts every segment with the latent z; z = 0 is the
+structure itself. Images are projections of V(z) times the CTF, and an encoder gives q(z | image).
+
+Source: Ducrocq et al., cryoSPHERE (ICLR 2025).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from trimorph.core.batch import Batch
+from trimorph.core.checks import check_choice, check_range
+from trimorph.core.errors import InputError
+from trimorph.core.gaussians import Gaussians
+from trimorph.core.imaging import render_batch
+from trimorph.core.losses import correlation_score, whitened_likelihood
+from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
+from trimorph.methods.chain_priors import clashes, discontinuity
+from trimorph.methods.cloud_atoms import cloud_of_atoms
+from trimorph.methods.cloud_region import require_resolution
+from trimorph.methods.inference import Inference
+from trimorph.methods.latent_settings import LatentSettings
+from trimorph.methods.posterior import Posterior
+from trimorph.methods.segment_lines import chain_links
+from trimorph.methods.segment_motion import SegmentMotion, moving_residues
+from trimorph.methods.segment_report import segment_lines_of_text
+
+Score = Literal["likelihood", "correlation"]
+
+
+@dataclass(frozen=True)
+class SegmentsSettings(LatentSettings):
+    """Settings of the method `segments`."""
+
+    segments: int = 12
+    """Largest number of segments, shared out over the chains by their lengths, at least one each. Those that
+    are not needed die out."""
+    sharpness: float = 20.0
+    """Exponent of the mixture (the paper's tau): the larger, the fewer residues belong to two segments."""
+    resolution: float | None = None
+    """Finest resolution in Å that model and images are compared to; Nyquist by default."""
+    score: Score = "likelihood"
+    """How images are compared: likelihood, under Gaussian noise of the measured power; correlation, as in the
+    paper, which does not see the density's scale, weighed so that an image says as much as under it."""
+    width: int = 256
+    """Units in a hidden layer of the decoder."""
+    layers: int = 2
+    """Residual layers of the decoder."""
+    continuity: float = 1.0
+    """Weight of the cost of changed distances between residues that follow each other in a chain."""
+    clash: float = 1.0
+    """Weight of the cost of residues that come closer than 4 Å to each other."""
+    segments_beta: float = 1.0
+    """Weight of the divergence of the segments' places, widths and weights to their priors."""
+    segments_learning_rate: float = 1e-2
+    """Learning rate of the segments, in units of a segment's length when all are alike."""
+    neutral_learning_rate: float = 5e-3
+    """Learning rate of the logarithms of the density's scale and width."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("segments", "width", "layers"):
+            check_range(name, getattr(self, name), least=1)
+        for name in ("continuity", "clash", "segments_beta"):
+            check_range(name, getattr(self, name), least=0)
+        for name in ("sharpness", "resolution", "segments_learning_rate", "neutral_learning_rate"):
+            check_range(name, getattr(self, name), above=0)
+        check_choice("score", self.score, get_args(Score))
+
+
+class Segments(Method):
+    """The moving structure; see the module's docstring."""
+
+    Settings: ClassVar[type[SegmentsSettings]] = SegmentsSettings
+
+    def __init__(self, settings: SegmentsSettings, problem: Problem) -> None:
+        super().__init__(problem)
+        points, chain = _structure(problem)
+        self.settings, self.diameter = settings, 2 * problem.radius
+        self.particles, self.pixel_size, self.mean = problem.particles, problem.pixel_size, problem.mean
+        self.finest = settings.resolution or 2 * problem.pixel_size
+        self.register_buffer("position", points[:, :3].clone(), persistent=False)
+        self.position: Tensor
+        self.register_buffer("links", chain_links(points[:, :3], chain), persistent=False)
+        self.links: Tensor
+        self.register_buffer("amplitude", points[:, 3].clone())  # both are set when training begins
+        self.amplitude: Tensor
+        self.register_buffer("blob_width", torch.tensor(self.finest))
+        self.blob_width: Tensor
+        names = ("scale", "width") if settings.score == "likelihood" else ("width",)
+        self.neutral = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in names})
+        self.inference = Inference(settings, problem)
+        self.motion = (
+            SegmentMotion(
+                problem,
+                settings.latent_dim,
+                most=settings.segments,
+                sharpness=settings.sharpness,
+                width=settings.width,
+                layers=settings.layers,
+            )
+            if settings.latent_dim
+            else None
+        )
+
+    @classmethod
+    def wants(cls, settings: SegmentsSettings) -> frozenset[Ingredient]:
+        """The mean map, a structure with its chains, what of it may move, and what the encoder needs."""
+        own: frozenset[Ingredient] = frozenset({"mean", "points", "chain", "part", "movable"})
+        return own | Inference.wants(settings)
+
+    @classmethod
+    def refuse(cls, settings: SegmentsSettings, problem: Problem) -> None:
+        """A problem without structure or mean map, a resolution beyond Nyquist, and nothing that may move."""
+        _structure(problem)
+        if problem.mean is None:
+            raise InputError(
+                "Segments: found a problem without a mean map; wanted one that tells the density's scale. "
+                "Make it with what Segments.wants names."
+            )
+        require_resolution(settings.resolution or 2 * problem.pixel_size, problem.pixel_size)
+        moving_residues(problem)
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of latent components."""
+        return self.settings.latent_dim
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Those of all methods with latents, up to the resolution of the comparison."""
+        own: dict[str, float] = {"neutral": self.settings.neutral_learning_rate}
+        if self.motion is not None and self.motion.segmentation.learned:
+            own["segments"] = self.settings.segments_learning_rate
+        finest = self.finest if self.finest > 2 * self.pixel_size else None
+        return tuple(
+            replace(
+                stage,
+                resolution=stage.resolution or finest,
+                learning_rate={**(stage.learning_rate if self.latent_dim else {}), **own},
+            )
+            for stage in self.inference.stages(diameter=self.diameter, nyquist=self.finest)
+        )
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Groups: network, segments, neutral (scale and width), latents (a table), poses (a table)."""
+        groups = self.inference.parameter_groups() | {"neutral": list(self.neutral.parameters())}
+        if self.motion is not None:
+            groups["network"] = [*self.motion.network.parameters(), *groups.get("network", [])]
+            groups["segments"] = list(self.motion.segmentation.parameters())
+        return {name: group for name, group in groups.items() if group}
+
+    def encode(self, batch: Batch) -> Posterior:
+        """Posterior of each image's latent."""
+        posterior: Posterior = self.inference(batch, self.noise)
+        return posterior
+
+    def decode(self, z: Float[Tensor, "v d"]) -> Gaussians:
+        """The residues at latents z, moved by the most likely segments."""
+        return self._moved(z, sampled=False)
+
+    def begin(self) -> Iterator[str]:
+        """Give the residues the mean map's scale and sharpness, and see where the latents start."""
+        assert self.mean is not None  # so checked
+        density, weight = self.mean.to(self.position), self.amplitude
+        cloud, reached = cloud_of_atoms(
+            self.position, weight, density, self.pixel_size, resolution=self.finest
+        )
+        self.amplitude.copy_(cloud.amplitude[0])
+        self.blob_width.copy_(cloud.width[0, 0])
+        yield (
+            f"neutral model: {len(weight)} residues, {float(self.blob_width):.3g} Å wide: correlation "
+            f"{reached:.3f} at {self.finest:.1f} Å"
+        )
+        if self.motion is not None:
+            lines = self.motion.segmentation
+            still = int((~self.motion.free).sum())
+            yield f"segments: {lines.count} on {len(lines.sizes)} chains or parts; {still} residues stay"
+        yield from self.inference.begin()
+
+    def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
+        """How the images differ, divergences and priors of the motion, a pixel of the plane each."""
+        batch, terms = self.inference.posed(batch, stage)
+        posterior = self.inference.opened(self.encode(batch), progress)
+        cloud = self._moved(posterior.sample(), sampled=self.training)
+        predicted = render_batch(cloud, batch)
+        compared = correlation_score if self.settings.score == "correlation" else whitened_likelihood
+        power = self.noise.at(batch.disk, batch.group)
+        score = compared(predicted, batch.image, power=power, disk=batch.disk)
+        terms[self.settings.score] = score.mean() / float(batch.disk.weight.sum())
+        return terms | self._priors(cloud, batch) | self.inference.prior(posterior, batch.disk, progress)
+
+    def review(self, stage: Stage, survey: Survey) -> list[str]:
+        """How many segments are left, and which residues they hold."""
+        if self.motion is None:
+            return []
+        return segment_lines_of_text(
+            self, self.motion, survey, resolution=stage.resolution, position=self.position
+        )
+
+    def _moved(self, z: Float[Tensor, "v d"], *, sampled: bool) -> Gaussians:
+        neutral, amplitude = self.neutral, self.amplitude
+        if "scale" in neutral:
+            amplitude = amplitude * neutral["scale"].exp()
+        width = (self.blob_width * neutral["width"].exp()).expand(len(z), len(amplitude))
+        position = self.position.expand(len(z), -1, -1)
+        if self.motion is not None:
+            position = position + self.motion(z, self.position, sampled=sampled)
+        return Gaussians(position, amplitude.expand(len(z), -1), width)
+
+    def _priors(self, cloud: Gaussians, batch: Batch) -> dict[str, Tensor]:
+        """Costs of broken chains and of clashes, an image each, and of the segments, once for all images."""
+        settings, motion, pixels = self.settings, self.motion, float(batch.disk.weight.sum())
+        if motion is None:
+            return {}
+        terms = {}
+        if settings.continuity and len(self.links):
+            cost = discontinuity(cloud.position, self.position, self.links)
+            terms["continuity"] = settings.continuity * cost.mean() / pixels
+        if settings.clash:
+            terms["clash"] = settings.clash * clashes(cloud.position, self.position).mean() / pixels
+        if settings.segments_beta and motion.segmentation.learned:
+            divergence = motion.segmentation.divergence() / (self.particles * pixels)
+            terms["segments"] = settings.segments_beta * divergence
+        return terms
+
+
+def _structure(problem: Problem) -> tuple[Float[Tensor, "g 4"], Int[Tensor, " g"]]:
+    """Residues and their chains; InputError where the problem has none."""
+    if problem.points is None or problem.chain is None:
+        raise InputError(
+            "Segments: found a problem without a structure; wanted one, whose segments move. Pass "
+            "--structure with a PDB or mmCIF file that lies in the map."
+        )
+    return problem.points, problem.chain
