@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trimorph.run.encode import encode
     from trimorph.run.export_latents import write_latents
     from trimorph.run.export_modes import write_modes
+    from trimorph.run.fit import Fit, fit
     from trimorph.run.modes import Modes
     from trimorph.run.motion import MotionReport, write_motion
     from trimorph.run.observability import Observability, write_observability
@@ -58,6 +59,8 @@ _HOMES = {
     "load_cryodrgn": "run.cryodrgn",
     "encode": "run.encode",
     "write_latents": "run.export_latents",
+    "Fit": "run.fit",
+    "fit": "run.fit",
     "Modes": "run.modes",
     "write_modes": "run.export_modes",
     "MotionReport": "run.motion",
@@ -76,6 +79,7 @@ _HOMES = {
 __all__ = [
     "CTF",
     "Chart",
+    "Fit",
     "FourierDisk",
     "InputError",
     "Modes",
@@ -91,6 +95,7 @@ __all__ = [
     "compare_maps",
     "describe",
     "encode",
+    "fit",
     "load_cryodrgn",
     "open_particles",
     "quick",

@@ -49,9 +49,9 @@ def odd_file(folder: Path) -> Path:
 def rows_of(path: Path, model: int = 0) -> list[tuple[object, ...]]:
     """What a file says of every atom, but for its place."""
     return [
-        (s.chain.name, str(s.residue.seqid), s.residue.name, s.atom.name, s.atom.altloc, s.atom.occ)
-        + (round(s.atom.b_iso, 2), s.atom.element.name)
+        (s.chain.name, str(s.residue.seqid), s.residue.name, a.name, a.altloc, a.element.name, a.occ)
         for s in gemmi.read_structure(str(path))[model].all()
+        for a in [s.atom]
     ]
 
 
@@ -76,12 +76,15 @@ def test_what_was_read_is_written(tmp_path: Path, ending: str) -> None:
     path = odd_file(tmp_path)
     template = Template.read(path)
     target = tmp_path / f"moved.{ending}"
-    moved = [template.position + [1.25, -2.5, 100.0], template.position[:, ::-1]]
+    moved = [template.position + np.array([1.25, -2.5, 100.0]), template.position[:, ::-1]]
     template.write(target, moved)
     for model, place in enumerate(moved):
         assert rows_of(target, model) == rows_of(path)
         found = [s.atom.pos.tolist() for s in gemmi.read_structure(str(target))[model].all()]
         np.testing.assert_allclose(found, place, atol=1e-3)
+    np.testing.assert_allclose(
+        [s.atom.b_iso for s in gemmi.read_structure(str(target))[1].all()], np.arange(11.0, 22.0)
+    )
     assert not gemmi.read_structure(str(target)).cell.is_crystal()
     with pytest.raises(FileExistsError, match="was left as it is"):
         template.write(target, moved)
@@ -109,7 +112,7 @@ def test_more_than_62_chains_and_what_a_pdb_cannot_hold(tmp_path: Path) -> None:
         template.write(tmp_path / "moved.xyz", [template.position])
     small = Template.read(odd_file(tmp_path))
     with pytest.raises(InputError, match=r"found coordinates from 0 to 20000 Å"):
-        small.write(tmp_path / "far.pdb", [small.position + [0, 0, 20000.0]])
+        small.write(tmp_path / "far.pdb", [small.position + np.array([0, 0, 20000.0])])
 
 
 def test_a_trajectory_gives_its_first_model_and_empty_files_nothing(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ COMMANDS = {
     "simulate": "particle images of a structure or of maps, with the truth beside them",
     "reconstruct": "weighted back-projection with half maps and FSC",
     "fsc": "Fourier shell correlation of two maps",
+    "fit": "a structure placed in a map, from any start",
     "quick": "mean map, linear modes, latents and a picture of them, in the first minute",
     "train": "fit a method to particles: trimorph train field particles.star -o run",
     "resume": "go on with a run that was stopped",

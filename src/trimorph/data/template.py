@@ -124,7 +124,8 @@ class Template:
         chains = sorted({chain.name for chain in self.parsed[0] if len(chain.name) > 1})
         least, most = PDB_NUMBERS
         wide = sorted({r.name for c in self.parsed[0] for r in c if len(r.name) > 3})
-        far = [r.seqid.num for c in self.parsed[0] for r in c if not least <= r.seqid.num <= most]
+        numbers = [residue.seqid.num or 0 for chain in self.parsed[0] for residue in chain]
+        far = [number for number in numbers if not least <= number <= most]
         low, high = (min(np.min(place) for place in models), max(np.max(place) for place in models))
         found = (
             f"{len(self)} atoms"
