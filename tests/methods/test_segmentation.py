@@ -29,7 +29,7 @@ def test_shares_of_a_residue_sum_to_one_in_its_own_line(sampled: bool) -> None:
     share = made(sampled=sampled)
     torch.testing.assert_close(share.sum(1), (LINE >= 0).float())
     for line, count in enumerate(COUNTS.tolist()):
-        assert not bool(share[LINE == line, count:].any())
+        assert not bool(share[line == LINE, count:].any())
     assert bool((share >= 0).all())
 
 
