@@ -22,7 +22,7 @@ def test_they_are_the_principal_components() -> None:
         return VoxelGrid(cloud(8, (0.0, 0.0, 0.0)) + torch.einsum("vk,kzyx->vzyx", z, modes), 2.0)
 
     start = torch.randn(3, 8, 8, 8, generator=generator)
-    mean, found = decoded_modes(decode, latent, start, pixel_size=2.0, total=lambda values: values)
+    mean, found = decoded_modes(decode, latent, start, pixel_size=2.0)
     density = decode(latent).values.flatten(1)
     torch.testing.assert_close(mean.flatten(), density.mean(0))
     _, size, component = torch.linalg.svd(density - density.mean(0), full_matrices=False)
@@ -48,12 +48,24 @@ def test_an_encoder_with_fresh_modes_says_the_same_of_the_images() -> None:
         share = (torch.sign(z[:, :1, None, None] * sign) + 1) / 2
         return VoxelGrid(first + share * (second - first), PIXEL_SIZE)
 
-    before = encoder(batch, None).mean.detach()
+    before = encoder(batch, images.noise).mean.detach()
     sign = 1.0 if float(before[label == 1].mean()) > 0 else -1.0
-    encoder.refresh(lambda: iter([batch]), decode, lambda values: values)
+    assert encoder.refresh(lambda: iter([batch]), decode, lambda values: values)
     truth = resample(second - first, PIXEL_SIZE, box=encoder.frame.box, pixel_size=encoder.frame.pixel_size)
     assert float(torch.cosine_similarity(encoder.modes.flatten(), truth.flatten(), dim=0).abs()) > 0.98
-    after = encoder(batch, None).mean.detach()
+    after = encoder(batch, images.noise).mean.detach()
     assert cluster_accuracy(after.numpy(), label.numpy()) >= 0.98
     assert float(after[label == 1].mean()) * sign > 0.5
     assert float(after[label == 0].mean()) * sign < -0.5
+
+
+def test_an_encoder_keeps_its_modes_where_nothing_differs() -> None:
+    images = make_images(_states(), torch.arange(60) % 2)
+    encoder = ObjectFrameEncoder(_problem(images), 1, width=16, layers=1)
+    before, batch = encoder.modes.clone(), images.batch(torch.arange(60))
+
+    def still(z: Tensor) -> VoxelGrid:
+        return VoxelGrid(_states()[:1].expand(len(z), -1, -1, -1), PIXEL_SIZE)
+
+    assert not encoder.refresh(lambda: iter([batch]), still, lambda values: values)
+    torch.testing.assert_close(encoder.modes, before)

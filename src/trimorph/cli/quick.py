@@ -74,7 +74,7 @@ def command(
     source = particles.particles
     lines = {
         f"{folder / made.figure.name}": "the picture of it: look at this first",
-        f"{Path(os.path.relpath(made.folder))}": "maps along the modes, for ChimeraX modes.cxc; chart.csv",
+        f"{Path(os.path.relpath(made.folder))}": "maps along the modes, for ChimeraX modes.cxc, and tables",
         f"trimorph volumes {folder} --kmeans 20": "maps at cluster centres of the latents",
         f"trimorph latents {folder} -o latents.csv": "the latents",
         f"trimorph train field {source} -o run": "a model that is not bound to straight lines",

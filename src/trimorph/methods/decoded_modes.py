@@ -1,6 +1,6 @@
 """Modes of the densities that a decoder has learned, to take the place of those it began with.
 
-Letters: n latents, d their dimension, k modes, c box of their grid, p voxels.
+Letters: n latents, d their dimension, k modes, c box of their grid.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from torch import Tensor
 
 from trimorph.core.volume import AbstractVolume
 
-ROUNDS = 4
-"""Rounds of subspace iteration; the spectrum of a motion falls off fast enough for these."""
-
 AT_ONCE = 8
 """Densities that are decoded together."""
 
@@ -26,23 +23,18 @@ def decoded_modes(
     start: Float[Tensor, "k c c c"],
     *,
     pixel_size: float,
-    total: Callable[[Tensor], Tensor],
 ) -> tuple[Float[Tensor, "c c c"], Float[Tensor, "k c c c"]]:
     """Mean of the densities at these latents, and their principal components, each as long as its deviation.
 
-    ``start`` are modes to begin with, on the grid of ``pixel_size`` in Å. ``total`` sums over processes, each
-    of which has latents of its own; all get the same result.
+    ``start`` says how many, on which grid; ``pixel_size`` is the grid's, in Å. Modes beyond the number of
+    latents are zero.
     """
     box = start.shape[-1]
     parts = [decode(some).voxels(box, pixel_size).flatten(1) for some in latent.split(AT_ONCE)]
     density = torch.cat(parts).float()
-    count = total(density.new_tensor(float(len(density))))
-    mean = total(density.sum(0)) / count
-    change = density - mean
-    basis = torch.linalg.qr(start.flatten(1).T.to(change) + 1e-6 * torch.ones_like(change[:1]).T).Q
-    for _ in range(ROUNDS):
-        basis = torch.linalg.qr(total(change.T @ (change @ basis))).Q
-    seen = change @ basis
-    power, turn = torch.linalg.eigh(total(seen.T @ seen) / count)
-    longest = (turn * power.clamp_min(0).sqrt()).flip(1)
-    return mean.view(start.shape[1:]), (basis @ longest).T.reshape(start.shape)
+    mean = density.mean(0)
+    _, size, component = torch.linalg.svd(density - mean, full_matrices=False)
+    modes = density.new_zeros(len(start), density.shape[1])
+    kept = (size[:, None] / len(density) ** 0.5 * component)[: len(start)]
+    modes[: len(kept)] = kept
+    return mean.view(start.shape[1:]), modes.view_as(start)

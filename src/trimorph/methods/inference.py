@@ -68,7 +68,7 @@ class Inference(nn.Module):
         return groups
 
     def stages(self, *, diameter: float, nyquist: float) -> tuple[Stage, ...]:
-        """The settings' plan (lengths in Å); latents that start on a chart are seen as well as it was."""
+        """The settings' plan (lengths in Å); latents that may start on a chart are seen as well as it."""
         seen = None
         if self.settings.unfold and isinstance(self.encoder, ObjectFrameEncoder):
             seen = self.encoder.resolution
@@ -88,8 +88,9 @@ class Inference(nn.Module):
         def batches() -> Iterator[Batch]:
             return (self.posed(batch, stage)[0] for batch in survey.batches(encoder.resolution))
 
-        encoder.refresh(batches, decode, survey.total)
-        return ["the encoder sees the modes that the decoder has learned"]
+        if encoder.refresh(batches, decode, survey.total):
+            return ["the encoder sees the modes that the decoder has learned"]
+        return ["what is decoded does not differ, so the encoder keeps its modes"]
 
     def posed(self, batch: Batch, stage: Stage) -> tuple[Batch, dict[str, Tensor]]:
         """The batch at its refined poses where the stage moves them, and the term of their prior."""

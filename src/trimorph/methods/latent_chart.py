@@ -35,14 +35,18 @@ NEIGHBOURS = 15
 """Particles that predict what is left of another's modes when coordinates are known."""
 
 BRIDGE = 0.1
-"""Weight of a link between pieces of a graph, where that of neighbours is 1: such that a function that tells
-pieces apart is about as slow as one that runs along them."""
+"""Weight of a link between pieces of a graph, where that of neighbours who share all theirs is 1: such that a
+function that tells pieces apart is about as slow as one that runs along them."""
 
 BLUR = 0.003
 """Difference of a coordinate that is too small to count, in standard deviations."""
 
-GAIN = 0.9
-"""What a further coordinate has to leave, at most, of what those before it left unexplained."""
+GAIN, NEW = 0.9, 0.75
+"""What a further coordinate has to leave, at most: of what those before it left unexplained, and of the part
+of this that is more than the scatter of posterior means."""
+
+ALIKE = 1.1
+"""Functions that leave at most so many times what the best leaves are as good; the slowest is taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +69,8 @@ def latent_chart(
 
     Distances are those of densities, so modes come with their lengths, not in units of their priors.
     Candidates are the slowest functions (eigenvectors of the graph's Laplacian) on the graph of nearest
-    neighbours. They are taken as long as each predicts a tenth more of the modes, and more than the
-    posteriors leave open, so harmonics of those that are there add nothing.
+    neighbours. They are taken as long as each predicts a quarter of what those before it leave beyond the
+    scatter of posterior means, so harmonics of those that are there add nothing.
 
     Source: Belkin & Niyogi, Neural Comput. 15 (2003) 1373 (Laplacian eigenmaps); choice of functions that are
     not harmonics of others: Dsilva et al., Appl. Comput. Harmon. Anal. 44 (2018) 759.
@@ -74,11 +78,12 @@ def latent_chart(
     landmark = _best_seen(covariance)
     x = np.asarray(mean, np.float64)[landmark]
     most = min(most, x.shape[1])
-    if len(landmark) < FEWEST or not most or float(np.ptp(x)) == 0.0:
+    if len(landmark) < FEWEST or not most or not x.var(0).sum() > 0:
         return LatentChart(landmark, np.zeros((len(landmark), 0)), 1.0)
-    doubt = float(np.einsum("nkk->n", covariance)[landmark].mean() / x.var(0).sum())
+    undecided = float(np.einsum("nkk->n", covariance)[landmark].mean() / x.var(0).sum())
+    scatter = undecided / (1 + undecided)  # of means around their expectation, which the prior draws together
     graph = _shared_graph(x, max(NEIGHBOURS, round(REACH * len(x))))
-    return LatentChart(landmark, *_choose(_slow_functions(graph), x, most, enough=doubt))
+    return LatentChart(landmark, *_choose(_slow_functions(graph), x, most, enough=scatter))
 
 
 def _best_seen(covariance: Float[ndarray, "n k k"]) -> Int[ndarray, " m"]:
@@ -99,12 +104,13 @@ def _shared_graph(x: Float[ndarray, "m k"], neighbours: int) -> csr_matrix:
     """
     count = len(x)
     own = np.arange(count)[:, None]
-    near = np.concatenate([own, _nearest(x, neighbours)[1]], axis=1)
+    near = np.concatenate([own, _nearest(x, neighbours)], axis=1)
     there = csr_matrix((np.ones(near.size), (np.repeat(own, neighbours + 1), near.ravel())), (count, count))
     both = (there @ there.T).tocoo()
     share = both.data / (2 * (neighbours + 1) - both.data)
-    linked = np.asarray(there.maximum(there.T)[both.row, both.col]).ravel() * (both.row != both.col)
-    return _joined(csr_matrix((linked * share**2, (both.row, both.col)), (count, count)), x)
+    linked = np.asarray(there.maximum(there.T)[both.row, both.col]).ravel() * (both.row != both.col) > 0
+    place = (both.row[linked], both.col[linked])
+    return _joined(csr_matrix((share[linked] ** 2, place), (count, count)), x)
 
 
 def _joined(graph: csr_matrix, x: Float[ndarray, "m k"]) -> csr_matrix:
@@ -112,32 +118,26 @@ def _joined(graph: csr_matrix, x: Float[ndarray, "m k"]) -> csr_matrix:
 
     So two paths side by side, as of a motion with something there and without, are followed together.
     """
-    graph.eliminate_zeros()
     while True:
         pieces, which = connected_components(graph, directed=False)
         if pieces == 1:
             return graph
         inside = which == np.bincount(which).argmin()
         own, others = np.flatnonzero(inside), np.flatnonzero(~inside)
-        near = others[np.asarray(cKDTree(x[others]).query(x[own], [1])[1])]
-        graph = graph.maximum(_links(own, near, len(x), np.full(near.shape, BRIDGE)))
-
-
-def _links(
-    own: Int[ndarray, " a"], near: Int[ndarray, "a b"], size: int, weight: Float[ndarray, "a b"] | None = None
-) -> csr_matrix:
-    value = np.ones(near.shape) if weight is None else weight
-    place = (np.repeat(own, near.shape[1]), near.ravel())
-    graph = csr_matrix((value.ravel(), place), shape=(size, size))
-    return graph.maximum(graph.T)
+        near = others[np.asarray(cKDTree(x[others]).query(x[own])[1])]
+        link = csr_matrix((np.full(len(own), BRIDGE), (own, near)), shape=graph.shape)
+        graph = graph.maximum(link).maximum(link.T)
 
 
 def _slow_functions(graph: csr_matrix) -> Float[ndarray, "m e"]:
     """Those that vary least from neighbour to neighbour, the slowest first, but for the constant."""
     root = 1 / np.sqrt(np.asarray(graph.sum(1)).ravel())
-    value, vector = eigsh(_scaled(graph, root), k=SLOWEST + 1, which="LA", v0=1 / root)
+    start = np.random.default_rng(0).standard_normal(len(root))
+    value, vector = eigsh(_scaled(graph, root), k=SLOWEST + 1, which="LA", v0=start)
     function = vector[:, np.argsort(-value)[1:]] * root[:, None]
     function = function - function.mean(0)
+    farthest = np.abs(function).argmax(0)
+    function = function * np.sign(function[farthest, np.arange(function.shape[1])])
     return function / function.std(0)
 
 
@@ -146,18 +146,20 @@ def _choose(
 ) -> tuple[Float[ndarray, "m c"], float]:
     """The slowest function that explains something, then those that leave least, and what they leave.
 
-    What is as little as the places' own uncertainty is ``enough``. The one that leaves least is not the
-    first: it may be a line that runs through one state of a part and then back through the other.
+    What is as little as the places' own scatter is ``enough``. The first is not the one that leaves least:
+    that may be a line which runs through one state of a part and then back through the other.
     """
     kept: list[int] = []
     left = 1.0
     while len(kept) < min(most, function.shape[1]) and left > enough:
         rest = [number for number in range(function.shape[1]) if number not in kept]
         leaves = {number: _unexplained(function[:, [*kept, number]], x) for number in rest}
-        useful = [number for number in rest if leaves[number] <= GAIN * left]
+        limit = min(GAIN * left, enough + NEW * (left - enough))
+        useful = [number for number in rest if leaves[number] <= limit]
         if not useful:
             break
-        kept.append(min(useful, key=leaves.__getitem__) if kept else useful[0])
+        best = ALIKE * min(leaves[number] for number in useful) if kept else limit
+        kept.append(next(number for number in useful if leaves[number] <= best))
         left = leaves[kept[-1]]
     return function[:, kept], left
 
@@ -168,15 +170,13 @@ def _unexplained(coordinate: Float[ndarray, "m c"], x: Float[ndarray, "m k"]) ->
     The chart is blurred a little, as a function of two values may hide another in their last digits.
     """
     blur = BLUR * np.random.default_rng(0).standard_normal(coordinate.shape)
-    _, near = _nearest(coordinate + blur, NEIGHBOURS)
-    error = x - x[near].mean(1)
+    error = x - x[_nearest(coordinate + blur, NEIGHBOURS)].mean(1)
     return float((error**2).sum() / ((x - x.mean(0)) ** 2).sum())
 
 
-def _nearest(x: Float[ndarray, "m k"], count: int) -> tuple[Float[ndarray, "m b"], Int[ndarray, "m b"]]:
-    """Distances and numbers of each point's nearest others."""
-    distance, near = cKDTree(x).query(x, np.arange(2, count + 2))
-    return np.asarray(distance), np.asarray(near)
+def _nearest(x: Float[ndarray, "m k"], count: int) -> Int[ndarray, "m b"]:
+    """Numbers of each point's nearest others."""
+    return np.asarray(cKDTree(x).query(x, np.arange(2, count + 2))[1])
 
 
 def _scaled(graph: csr_matrix, factor: Float[ndarray, " m"]) -> csr_matrix:

@@ -21,8 +21,8 @@ from trimorph.methods.mode_frame import ModeFrame
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.posterior import Posterior
 
-SHOWN = 200
-"""Particles of a process whose decoded densities new modes are made of."""
+EXAMPLES, SHOWN = 5000, 200
+"""Particles, at most, that a network is taught by, and whose decoded densities new modes are made of."""
 
 
 class ObjectFrameEncoder(nn.Module):
@@ -52,16 +52,15 @@ class ObjectFrameEncoder(nn.Module):
             resolution=problem.modes_resolution,
         )
         self.latent_dim, self.examples = latent_dim, problem.mode_latents
-        self.resolution = problem.modes_resolution
+        self.resolution, self.particles = problem.modes_resolution, problem.particles
         count = len(self.modes)
         self.network = ResidualMLP(
             count + count * (count + 1) // 2, 2 * latent_dim, width=width, layers=layers
         )
 
-    def forward(self, batch: Batch, noise: NoiseModel | None) -> Posterior:
+    def forward(self, batch: Batch, noise: NoiseModel) -> Posterior:
         """Posterior with independent components."""
-        features = self.features(batch)
-        mean, log_variance = self.network(features[None])[0].float().chunk(2, dim=-1)
+        mean, log_variance = self._said(batch).chunk(2, dim=-1)
         return Posterior.diagonal(mean, log_variance)
 
     @torch.no_grad()
@@ -105,21 +104,39 @@ class ObjectFrameEncoder(nn.Module):
         batches: Callable[[], Iterator[Batch]],
         decode: Callable[[Tensor], AbstractVolume],
         total: Callable[[Tensor], Tensor],
-    ) -> None:
+    ) -> bool:
         """Take the modes of what ``decode`` gives, and teach the network to say the same of the images.
 
-        ``batches`` are a process's images, and ``total`` sums over processes.
+        ``batches`` are a process's images, and ``total`` sums over processes, so that all learn from the same
+        particles. Where what is decoded does not differ, nothing is done; whether something was is returned.
         """
-        said = [self(batch, None) for batch in batches()]
-        mean = torch.cat([posterior.mean for posterior in said])
-        target = Posterior(mean, torch.cat([posterior.factor for posterior in said]))
-        some = torch.linspace(0, len(mean) - 1, min(SHOWN, len(mean)), device=mean.device).long()
-        average, modes = decoded_modes(
-            decode, mean[some], self.modes, pixel_size=self.frame.pixel_size, total=total
-        )
+        some = torch.randperm(self.particles, generator=torch.Generator().manual_seed(0))[:EXAMPLES]
+
+        def of_some(told: Callable[[Batch], Tensor]) -> Float[Tensor, "m f"]:
+            row = torch.full((self.particles,), -1)
+            row[some] = torch.arange(len(some))
+            table: Tensor | None = None
+            for batch in batches():
+                values, place = told(batch), row[batch.index.cpu()].to(batch.index.device)
+                table = values.new_zeros(len(some), values.shape[1]) if table is None else table
+                table[place[place >= 0]] = values[place >= 0]
+            assert table is not None  # as there are images
+            return total(table)
+
+        said = of_some(self._said)
+        mean, log_variance = said.chunk(2, dim=-1)
+        average, modes = decoded_modes(decode, mean[:SHOWN], self.modes, pixel_size=self.frame.pixel_size)
+        if float(modes.norm()) < 1e-3 * float(self.modes.norm()):
+            return False
         self.frame.mean.copy_(average)
         self.modes.copy_(modes)
-        fit_start(self.network, torch.cat([self.features(batch) for batch in batches()]), target)
+        fit_start(self.network, of_some(self.features), Posterior.diagonal(mean, log_variance))
+        return True
+
+    def _said(self, batch: Batch) -> Float[Tensor, "b d2"]:
+        """Mean and logarithm of the variance of each component."""
+        found: Tensor = self.network(self.features(batch)[None])[0].float()
+        return found
 
 
 def packed(mean: Float[Tensor, "n k"], covariance: Float[Tensor, "n k k"]) -> Float[Tensor, "n f"]:

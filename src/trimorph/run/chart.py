@@ -24,10 +24,6 @@ from trimorph.training.latents import Latents
 MOST = 3
 """Coordinates that are sought, at most; never more than there are modes."""
 
-PAYS = 0.5
-"""What a further coordinate has to leave, at most, of what fewer leave unexplained. Where noise hides the
-first, its harmonics seem to explain some, and a chart with them is the worse."""
-
 TOGETHER = 4000
 """Particles whose coordinates are found at once; memory is theirs times the landmarks."""
 
@@ -36,9 +32,10 @@ TOGETHER = 4000
 class Chart:
     """What is expected of every particle's coordinates, in the order of training.
 
-    ``coordinate`` and its standard deviation ``deviation``: over the best-seen particles, a coordinate has
-    mean 0 and standard deviation 1. ``index`` are the particles' numbers, ``unexplained`` the share of the
-    latents' variance that the coordinates do not predict. Without coordinates, nothing was found to follow.
+    ``coordinate`` and its standard deviation ``deviation``, at least 0.05: the landmarks, particles that are
+    seen best, have mean 0 and standard deviation 1 before noise is allowed for. ``index`` are the particles'
+    numbers, ``unexplained`` the share of the latents' variance that the coordinates do not predict. Without
+    coordinates, nothing was found to follow.
     """
 
     index: Int[ndarray, " n"]
@@ -70,7 +67,7 @@ def read_chart(run: Run | Path | str) -> Chart:
     nothing = np.zeros((len(latents.index), 0), np.float32)
     if not modes.real.any():
         return Chart(latents.index, nothing, nothing, 1.0)
-    found = by_length(_fewest(latents, most=min(MOST, len(modes))), latents.mean)
+    found = by_length(latent_chart(latents.mean, latents.covariance, most=MOST), latents.mean)
     if not found.coordinate.shape[1]:
         return Chart(latents.index, nothing, nothing, 1.0)
     coordinate, deviation = _of_all(found, latents, modes)
@@ -85,30 +82,20 @@ def write_chart(path: Path, chart: Chart, run: Run) -> None:
     write_particle_csv(path, chart.index, columns, symmetry=run.recipe.data.symmetry)
 
 
-def _fewest(latents: Latents, *, most: int) -> LatentChart:
-    """The chart with as few coordinates as do."""
-    found = latent_chart(latents.mean, latents.covariance, most=1)
-    for count in range(2, most + 1):
-        further = latent_chart(latents.mean, latents.covariance, most=count)
-        if further.coordinate.shape[1] < count or further.unexplained > PAYS * found.unexplained:
-            break
-        found = further
-    return found
-
-
 def _of_all(
     chart: LatentChart, latents: Latents, modes: Modes
 ) -> tuple[Float[ndarray, "n c"], Float[ndarray, "n c"]]:
     """A few particles at a time, the chart's own beside them, as it is drawn among these."""
-    unit = 1 / modes.deviation
-    mean, covariance = (
-        torch.as_tensor(values, dtype=torch.float32)
-        for values in (latents.mean * unit, latents.covariance * unit[:, None] * unit)
-    )
+    unit = torch.as_tensor(1 / modes.deviation, dtype=torch.float32)
+    mean, covariance = torch.as_tensor(latents.mean), torch.as_tensor(latents.covariance)
     own = torch.as_tensor(chart.landmark)
     beside = replace(chart, landmark=np.arange(len(own)))
     found = [
-        expected_coordinates(beside, torch.cat([mean[own], some]), torch.cat([covariance[own], told]))
+        expected_coordinates(
+            beside,
+            unit * torch.cat([mean[own], some]),
+            unit[:, None] * unit * torch.cat([covariance[own], told]),
+        )
         for some, told in zip(mean.split(TOGETHER), covariance.split(TOGETHER), strict=True)
     ]
     coordinate, variance = (

@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from trimorph.core.errors import InputError
 from trimorph.data.open import ParticleInput, open_particles
 from trimorph.methods.latent_settings import LatentSettings
 from trimorph.run.run import Run
 from trimorph.training.latents import Latents, encode_all
-from trimorph.training.processes import joined
+from trimorph.training.processes import Processes
 
 
 def encode(
@@ -46,8 +48,7 @@ def encode(
             "of that size, or train with --box and --pixel-size, which others are then brought to as well."
         )
     seen = disk.limit(resolution=method.stages[-1].resolution)
-    with joined("cpu") as processes:
-        found = encode_all(method, images, disk=seen, processes=processes)
+    found = encode_all(method, images, disk=seen, processes=Processes(torch.device("cpu")))
     assert found is not None  # as there is one process
     return found
 
@@ -70,6 +71,7 @@ def _input(run: Run, particles: Path | str | None, half: Literal[1, 2] | None) -
         )
     if half is None:
         raise InputError(
-            f"{run.path}: found no particles to encode; wanted a file of others, or a half set of the run's."
+            f"{run.path}: found no particles to encode; wanted a file of others, or a half set of the run's. "
+            "Pass --of FILE, or --half 1 or 2."
         )
     return replace(data, half=half)

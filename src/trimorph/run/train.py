@@ -15,7 +15,7 @@ from trimorph.data.open import open_particles
 from trimorph.data.particles import ParticleStack
 from trimorph.methods.base import Problem
 from trimorph.methods.linear import Linear, LinearSettings
-from trimorph.methods.object_frame import packed
+from trimorph.methods.object_frame import EXAMPLES, packed
 from trimorph.methods.registry import get_method
 from trimorph.run.measured import check_inputs, measured_problem
 from trimorph.run.provenance import check_unchanged, provenance
@@ -25,9 +25,6 @@ from trimorph.training.checkpoint import checkpoints, load_checkpoint, problem_f
 from trimorph.training.observer import LogFile, Observer, Silent
 from trimorph.training.processes import Processes, joined
 from trimorph.training.trainer import Trainer
-
-EXAMPLES = 5000
-"""Particles, at most, of which a method is told what they say of the modes."""
 
 
 def train(recipe: Recipe, output: Path | str, *, observer: Observer | None = None) -> Run:

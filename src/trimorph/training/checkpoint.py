@@ -20,7 +20,7 @@ from trimorph.core.noise import NoiseModel
 from trimorph.data.atomic import atomic_path
 from trimorph.methods.base import Problem
 
-FORMAT = 2
+FORMAT = 3
 _NAME = re.compile(r"(\d{4,})(?:-(\d{6,}))?\.pt")
 
 
