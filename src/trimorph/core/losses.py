@@ -77,7 +77,7 @@ def ring_score(
     found = fourier_ring_correlation(predicted, observed, disk=disk)[:, rings]
     numbers = torch.bincount(disk.shell, disk.weight, last + 1)[rings].to(found)
     seen, noise = (disk.ring_mean(values)[:, rings].mean(0) for values in (_square(observed), power))
-    signal = (1 - noise / seen.clamp_min(torch.finfo(seen.dtype).tiny)).clamp(0, 1 - 1e-4)
+    signal = (1 - noise / seen.clamp_min(torch.finfo(seen.dtype).tiny)).clamp(1e-4, 1 - 1e-4)
     return signal.sqrt().sum() / ((1 - signal) / numbers).sum() * (1 - found).sum(-1)
 
 

@@ -200,12 +200,14 @@ class Segments(Method):
         return terms | self._priors(cloud, batch) | self.inference.prior(posterior, batch.disk, progress)
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
-        """How many segments are left, and which residues they hold."""
+        """How many segments are left, which residues they hold, and what the encoder sees from here on."""
         if self.motion is None:
             return []
-        return segment_lines_of_text(
+        lines = segment_lines_of_text(
             self, self.motion, survey, resolution=stage.resolution, position=self.position
         )
+        last = stage == self.stages[-1]
+        return lines if last else lines + self.inference.review(stage, survey, self.decode)
 
     def _moved(self, z: Float[Tensor, "v d"], *, sampled: bool) -> Gaussians:
         neutral, amplitude = self.neutral, self.amplitude
