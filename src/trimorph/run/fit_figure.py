@@ -43,9 +43,9 @@ def draw_fit(
         axes.scatter(
             place[shown, across],
             place[shown, up],
-            s=max(0.4, 600 / len(place)),
+            s=max(1.5, 6000 / len(place)),
             c=colours if isinstance(colours, str) else colours[shown],
-            alpha=0.5,
+            alpha=0.7,
             linewidths=0,
         )
         axes.set_title(f"along {'xyz'[along]}", fontsize=9)
