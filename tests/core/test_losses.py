@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from trimorph.core.disk import FourierDisk
-from trimorph.core.losses import correlation, fourier_ring_correlation, ring_score, whitened_likelihood
+from trimorph.core.losses import (
+    correlation,
+    correlation_score,
+    fourier_ring_correlation,
+    ring_score,
+    whitened_likelihood,
+)
 
 BOXES = [31, 32]
 
@@ -157,3 +165,30 @@ def test_losses_have_finite_gradients_where_an_image_is_zero() -> None:
     total.backward()
     assert predicted.grad is not None
     assert bool(torch.view_as_real(predicted.grad).isfinite().all())
+
+
+def test_a_correlation_weighs_a_step_from_the_truth_as_the_likelihood_does() -> None:
+    """For a small step that leaves the scale alone; and it does not mind the scale."""
+    disk, count = FourierDisk(64, 1.0), 200
+    signal, step, noise = (disk.transform(_noise(64, count, seed)) for seed in (1, 2, 3))
+    signal = 0.7 * signal * (disk.radius > 0)
+
+    def inner(a: Tensor, b: Tensor) -> Tensor:
+        return ((a * b.conj()).real * disk.weight).sum(-1, keepdim=True)
+
+    step = 0.05 * (step - inner(step, signal) / inner(signal, signal) * signal) * (disk.radius > 0)
+    power = torch.full((count, len(disk)), 64.0**2)
+
+    def gain(compared: Callable[..., Tensor]) -> Tensor:
+        before, after = (
+            compared(image, signal + noise, power=power, disk=disk) for image in (signal, signal + step)
+        )
+        return after - before
+
+    by_correlation, by_likelihood = gain(correlation_score), gain(whitened_likelihood)
+    assert float((by_correlation - by_likelihood).std() / by_likelihood.std()) < 0.1
+    assert float(by_correlation.mean()) == pytest.approx(float(by_likelihood.mean()), rel=0.1)
+    scores = [
+        correlation_score(scale * signal, signal + noise, power=power, disk=disk) for scale in (1.0, 3.0)
+    ]
+    torch.testing.assert_close(scores[0], scores[1], rtol=1e-4, atol=1e-2)
