@@ -66,3 +66,16 @@ def test_one_point_a_residue_of_adenylate_kinase() -> None:
 def test_an_element_that_does_not_exist() -> None:
     with pytest.raises(InputError, match='no electron form factor for element "X"'):
         Residues.of(structure(("A", 1, "UNK", "X", 0.0)))
+
+
+def test_ranges_are_parts_of_their_own() -> None:
+    adk = read_residues(PDB)
+    part = adk.parts("A:122-159, A:1-50", source="--ranges")
+    assert [int((part == number).sum()) for number in (-1, 0, 1)] == [214 - 38 - 50, 38, 50]
+    assert adk.chains.tolist() == [0] * 214
+    with pytest.raises(
+        InputError, match=r'--ranges: found residues that are both in "A:1-50" and in "A:50-60"'
+    ):
+        adk.parts("A:1-50,A:50-60", source="--ranges")
+    with pytest.raises(InputError, match=r'found no atom for "B"'):
+        adk.parts("A:1-50,B", source="--ranges")

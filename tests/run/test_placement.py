@@ -16,6 +16,7 @@ from trimorph.data.mrc import write_map
 from trimorph.data.residues import Residues, read_residues
 from trimorph.data.scattering import AtomicDensity
 from trimorph.data.structure import read_structure
+from trimorph.methods.base import Ingredient
 from trimorph.run.placement import placed
 from trimorph.run.start import StartSettings, map_middle, starting_residues
 
@@ -88,3 +89,14 @@ def test_a_structure_without_residues(tmp_path: Path) -> None:
     (tmp_path / "water.pdb").write_text(water + "END\n")
     with pytest.raises(InputError, match=r"water.pdb: found 1 models, one or all without atoms"):
         starting_residues(StartSettings(structure=tmp_path / "water.pdb"), frozenset({"points"}))
+
+
+def test_ranges_need_a_method_with_segments_and_segments_a_structure() -> None:
+    wanted = frozenset[Ingredient]({"points", "chain", "part"})
+    with pytest.raises(InputError, match=r"Found no structure for the method segments.*Pass --structure"):
+        starting_residues(StartSettings(), wanted)
+    with pytest.raises(InputError, match=r'Found --ranges "A" without a structure or for a method without'):
+        starting_residues(StartSettings(structure=PDB, ranges="A"), frozenset({"points"}))
+    with pytest.raises(InputError, match=r"found residues that are both"):
+        starting_residues(StartSettings(structure=PDB, ranges="A,A:3-9"), wanted)
+    assert starting_residues(StartSettings(structure=PDB, ranges="A:3-9"), wanted) is not None
