@@ -52,7 +52,7 @@ def test_damaged_and_foreign_files(tmp_path):
     with pytest.raises(InputError, match=r"0003\.pt: found a file that torch cannot read"):
         load_checkpoint(tmp_path / "0003.pt")
     torch.save({"format": 99}, tmp_path / "0004.pt")
-    with pytest.raises(InputError, match=r"found format 99 .* wanted 2 and 1"):
+    with pytest.raises(InputError, match=r"found format 99 .* wanted 3 and 1"):
         load_checkpoint(tmp_path / "0004.pt")
     torch.save({"run": Path}, tmp_path / "0005.pt")
     with pytest.raises(InputError, match=r"0005\.pt"):
