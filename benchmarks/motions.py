@@ -5,9 +5,9 @@
 
 The simulated tests of Chen & Ludtke, Nature Methods 18 (2021) 930 (`trimorph simulate linear`, `cyclic`,
 `mixed`), at 64 px of 3 Å, sliced from maps. Stacks and runs stay in the folder and are not made again. Rows:
-the method's latents, and those of an observer who knows all but the states. Scores are those of
-`trimorph.evaluation.motion_scores`; what a view does not show (sine or cosine below 0.3) is left out where it
-says "shown".
+the method's latents; with the encoder object, the chart of the linear modes that they started from; and the
+latents of an observer who knows all but the states. Scores are those of `trimorph.evaluation.motion_scores`;
+what a view does not show (sine or cosine below 0.3) is left out where it says "shown".
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ def report(options: argparse.Namespace, recipe: str, snr: str, seed: int) -> Non
         ),
         ("ceiling", informed_latents(truth), None, ""),
     ]
+    if (run / "linear").is_dir():
+        rows.insert(1, ("chart", trimorph.read_chart(run / "linear").coordinate, None, ""))
     for name, z, volume, seconds in rows:
         cells = text(score_motion(z, truth, volume))
         print(f"| {recipe} | {snr} | {seed} | {ctf} | {name} | {' | '.join(cells)} | {seconds} |", flush=True)

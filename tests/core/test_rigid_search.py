@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from trimorph.core.gaussians import Gaussians
-from trimorph.core.point_field import BLUR, PointField, thinned
+from trimorph.core.point_field import MOLMAP_WIDTH, PointField, thinned
 from trimorph.core.rigid_refine import refine
 from trimorph.core.rigid_search import Pose, distinct, even_rotations, search, spacing
 from trimorph.core.rotations import random_rotations, rotation_angle, vector_to_matrix
@@ -45,7 +45,7 @@ def test_correlation_is_that_of_voxels(points: Tensor) -> None:
     for shift in ([0.0, 0, 0], [4.0, -2, 1]):
         place = points @ vector_to_matrix(torch.tensor(shift, dtype=torch.float64) / 5).mT
         place = place + torch.tensor(shift)
-        both = torch.stack([voxels(points, width=3.5), voxels(place, width=BLUR * RESOLUTION)])
+        both = torch.stack([voxels(points, width=3.5), voxels(place, width=MOLMAP_WIDTH * RESOLUTION)])
         expected = float(torch.corrcoef(both.flatten(1))[0, 1])
         assert float(field.correlation(place, weight)) == pytest.approx(expected, abs=3e-3)
 

@@ -101,10 +101,12 @@ def test_images_that_are_not_there_leave_the_rest(tmp_path):
     assert (info.sign, info.box) == (None, None)
     assert info.orientations is not None
     assert any("names the stack a.mrcs" in remark and "--stack" in remark for remark in info.remarks)
-    assert (tmp_path / "info.png").exists()
-    moved = describe(ParticleInput(star, stack=tmp_path / "moved.mrcs"))
+    moved = describe(ParticleInput(star, stack=tmp_path / "moved.mrcs"), figure=tmp_path / "whole.png")
     assert moved.missing == ()
     assert any("names the stack a.mrcs; moved.mrcs is used" in remark for remark in moved.remarks)
+    part, whole = (matplotlib.image.imread(tmp_path / name)[..., :3] for name in ("info.png", "whole.png"))
+    assert part.min() < 0.5  # what is known is drawn, and the images are what is missing
+    assert part.shape != whole.shape or float(np.abs(part - whole).max()) > 0.5
 
 
 def test_headers_that_disagree_are_named(tmp_path):

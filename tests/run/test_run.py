@@ -86,7 +86,7 @@ def test_folder_that_cannot_be_written(star, tmp_path, monkeypatch):
 
 
 def test_bad_particles_leave_no_folder(tmp_path):
-    with pytest.raises((OSError, InputError)):
+    with pytest.raises(FileNotFoundError, match=r"absent\.star: "):
         train(toy_recipe(tmp_path / "absent.star"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from trimorph.core.voxel_grid import resample, values_at
 
-BLUR = 1 / (pi * sqrt(2))
-"""Standard deviation of a point over the resolution it stands for: its transform is 1/e at 1/resolution."""
+MOLMAP_WIDTH = 1 / (pi * sqrt(2))
+"""Standard deviation of a Gaussian over the resolution it stands for: it falls to 1/e at 1/resolution."""
 
 FINEST = 1.5
 """Frequency, times the resolution, to which the map is looked at."""
@@ -64,7 +64,7 @@ class PointField:
         fine = resample(limited, side / coarse, box=box, pixel_size=voxel)
         spectrum = torch.fft.rfftn(fine)
         turns = torch.fft.fftfreq(box).to(density)
-        axis = torch.exp(-2 * (pi * BLUR * sampling * turns) ** 2) / torch.sinc(turns) ** 2
+        axis = torch.exp(-2 * (pi * MOLMAP_WIDTH * sampling * turns) ** 2) / torch.sinc(turns) ** 2
         half = axis[: box // 2 + 1]
         fall = axis[:, None, None] * axis[:, None] * half
         return cls(

@@ -15,11 +15,9 @@ from trimorph.core.disk import FourierDisk
 from trimorph.core.errors import InputError
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.gridding import OVERSAMPLING, Gridding
+from trimorph.core.point_field import MOLMAP_WIDTH
 from trimorph.core.volume import AbstractVolume
 from trimorph.data.structure import Structure
-
-MOLMAP_WIDTH = 1 / (pi * 2**0.5)
-"""Standard deviation of a Gaussian over the resolution it stands for: it falls to 1/e at 1/resolution."""
 
 RESIDUE = "Res"
 """Element name of a pseudo-residue: one Gaussian with the mass of a mean amino acid (C5 N1.4 O1.5)."""

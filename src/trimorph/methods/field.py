@@ -8,8 +8,8 @@ Source: Zhong, Bepler, Berger & Davis, Nature Methods 18 (2021) 176.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from typing import ClassVar, get_args
 
 import torch
@@ -69,7 +69,7 @@ class Field(Method):
         super().__init__(problem)
         self.settings, self.diameter = settings, 2 * problem.radius
         self.inference = Inference(settings, problem)
-        first = self.inference.stages(diameter=self.diameter, nyquist=2 * problem.pixel_size)[0]
+        first = self._stages(groups=())[0]
         self.decoder = FieldDecoder(settings, problem, first=self.disk.limit(resolution=first.resolution))
 
     @classmethod
@@ -90,12 +90,7 @@ class Field(Method):
     @property
     def stages(self) -> tuple[Stage, ...]:
         """Four resolution limits if coarse to fine, cut once more where the poses begin to move."""
-        stages = self.inference.stages(diameter=self.diameter, nyquist=2 * self.disk.pixel_size)
-        if self.decoder.gain is None:
-            return stages
-        return tuple(
-            replace(stage, learning_rate={**stage.learning_rate, "gain": GAIN_RATE}) for stage in stages
-        )
+        return self._stages(groups=self.parameter_groups())
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Groups: network, gain (of the shells), latents (a table), poses (a table)."""
@@ -130,6 +125,11 @@ class Field(Method):
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """What the encoder sees of it from here on."""
         return [] if stage == self.stages[-1] else self.inference.review(stage, survey, self.decode)
+
+    def _stages(self, groups: Container[str]) -> tuple[Stage, ...]:
+        return self.inference.stages(
+            diameter=self.diameter, pixel_size=self.disk.pixel_size, own={"gain": GAIN_RATE}, groups=groups
+        )
 
 
 class FieldDecoder(nn.Module):

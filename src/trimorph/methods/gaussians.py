@@ -10,7 +10,7 @@ Source: Chen & Ludtke, Nature Methods 18 (2021) 930.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -151,15 +151,12 @@ class GaussianMixture(Method):
     @property
     def stages(self) -> tuple[Stage, ...]:
         """Those of all methods with latents, up to the resolution of the Gaussians."""
-        own: dict[str, float] = {"neutral": self.settings.neutral_learning_rate}
-        finest = self.finest if self.finest > 2 * self.pixel_size else None
-        return tuple(
-            replace(
-                stage,
-                resolution=stage.resolution or finest,
-                learning_rate={**(stage.learning_rate if self.latent_dim else {}), **own},
-            )
-            for stage in self.inference.stages(diameter=self.diameter, nyquist=self.finest)
+        return self.inference.stages(
+            diameter=self.diameter,
+            pixel_size=self.pixel_size,
+            finest=self.finest,
+            own={"neutral": self.settings.neutral_learning_rate},
+            groups=self.parameter_groups(),
         )
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -67,12 +68,36 @@ class Inference(nn.Module):
             groups["poses"] = list(self.poses.parameters())
         return groups
 
-    def stages(self, *, diameter: float, nyquist: float) -> tuple[Stage, ...]:
-        """The settings' plan (lengths in Å); latents that may start on a chart are seen as well as it."""
+    def stages(
+        self,
+        *,
+        diameter: float,
+        pixel_size: float,
+        finest: float | None = None,
+        own: Mapping[str, float],
+        groups: Container[str],
+    ) -> tuple[Stage, ...]:
+        """The settings' plan to ``finest`` (Nyquist by default), with learning rates of the method's ``own``.
+
+        Rates are kept of the ``groups`` that there are. Latents that may start on a chart are seen as well as
+        it from the first stage on. Lengths are in Å.
+        """
+        nyquist = 2 * pixel_size
         seen = None
         if self.settings.unfold and isinstance(self.encoder, ObjectFrameEncoder):
             seen = self.encoder.resolution
-        return self.settings.stages(diameter=diameter, nyquist=nyquist, seen=seen)
+        last = finest if finest is not None and finest > nyquist else None
+        plan = self.settings.stages(diameter=diameter, nyquist=finest or nyquist, seen=seen)
+        return tuple(
+            replace(
+                stage,
+                resolution=stage.resolution or last,
+                learning_rate={
+                    name: rate for name, rate in {**stage.learning_rate, **own}.items() if name in groups
+                },
+            )
+            for stage in plan
+        )
 
     def begin(self) -> Iterator[str]:
         """Bring the encoder to where it starts, if it knows of one; lines for the user."""

@@ -10,7 +10,7 @@ Source: Ducrocq et al., cryoSPHERE (ICLR 2025).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -138,17 +138,13 @@ class Segments(Method):
     @property
     def stages(self) -> tuple[Stage, ...]:
         """Those of all methods with latents, up to the resolution of the comparison."""
-        own: dict[str, float] = {"neutral": self.settings.neutral_learning_rate}
-        if self.motion is not None and self.motion.segmentation.learned:
-            own["segments"] = self.settings.segments_learning_rate
-        finest = self.finest if self.finest > 2 * self.pixel_size else None
-        return tuple(
-            replace(
-                stage,
-                resolution=stage.resolution or finest,
-                learning_rate={**(stage.learning_rate if self.latent_dim else {}), **own},
-            )
-            for stage in self.inference.stages(diameter=self.diameter, nyquist=self.finest)
+        settings = self.settings
+        return self.inference.stages(
+            diameter=self.diameter,
+            pixel_size=self.pixel_size,
+            finest=self.finest,
+            own={"neutral": settings.neutral_learning_rate, "segments": settings.segments_learning_rate},
+            groups=self.parameter_groups(),
         )
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
@@ -179,7 +175,7 @@ class Segments(Method):
         self.blob_width.copy_(cloud.width[0, 0])
         yield (
             f"neutral model: {len(weight)} residues, {float(self.blob_width):.3g} Å wide: correlation "
-            f"{reached:.3f} at {self.finest:.1f} Å"
+            f"{reached:.3f} in the last band of the mean map, to {self.finest:.1f} Å"
         )
         if self.motion is not None:
             lines = self.motion.segmentation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
-from trimorph.core.gaussians import Gaussians
-from trimorph.core.voxel_grid import resample
+from trimorph.core.point_field import PointField
 from trimorph.data.residues import Residues
-from trimorph.data.scattering import MOLMAP_WIDTH
 
 COARSE = 10.0
 """Resolution in Å at which structure and map are compared, or three pixels where these are wide."""
@@ -81,11 +78,7 @@ def _correlation(
     pixel_size: float,
     resolution: float,
 ) -> float:
-    """Correlation of the map with points of a resolution, both on a grid of a third of it."""
-    side = len(density) * pixel_size
-    box = 2 * ceil(1.5 * side / resolution)
-    own = resample(torch.tensor(density), pixel_size, box=box, pixel_size=side / box)
-    width = torch.full((1, len(weight)), MOLMAP_WIDTH * resolution)
-    points = Gaussians(torch.tensor(place[None]).float(), torch.tensor(weight[None]).float(), width)
-    both = torch.stack([own.flatten(), points.voxels(box, side / box).flatten()]).double()
-    return float(torch.corrcoef(both)[0, 1])
+    """Correlation of the map with points of a resolution, over the map's box."""
+    own = torch.tensor(density - density.mean(dtype=np.float64), dtype=torch.float32)
+    field = PointField.of(own, pixel_size, resolution=resolution, margin=resolution)
+    return float(field.correlation(torch.tensor(place).float(), torch.tensor(weight).float()))
