@@ -10,19 +10,20 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from trimorph.core.errors import InputError
-from trimorph.core.rigid_blend import blended_displacement, turn_quaternion
+from trimorph.core.rigid_blend import turn_quaternion
 from trimorph.core.screw import screw_displacement
 from trimorph.methods.base import Problem
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.segment_lines import chain_links, followed, segment_lines
 from trimorph.methods.segmentation import Segmentation, share_out
+from trimorph.methods.structure_method import ResidueMotion, RigidMotion
 
 STEP = 5.0
 """What an output of one stands for in Å: of a slide, and of a turn at the particle's radius."""
 
 
 class SegmentMotion(nn.Module):
-    """Displacements of residues by a network f(z) - f(0), so that z = 0 is the structure by construction.
+    """Motions of residues by a network f(z) - f(0), so that z = 0 is the structure by construction.
 
     The network gives a turn w and a slide u for each segment: a screw motion at constant velocities for a
     unit of time, which is the rotation exp(w) about the segment's own centroid and the shift J(w) u of it.
@@ -45,10 +46,15 @@ class SegmentMotion(nn.Module):
         counts = torch.bincount(line[line >= 0])
         counts = torch.ones_like(counts) if problem.part is not None else share_out(counts, most)
         self.segmentation = Segmentation(line, counts, exponent=sharpness)
-        for name, values in (("free", free), ("follows", follows)):
+        moves = free & (line[follows] >= 0)
+        self.all_move = bool((moves & (follows == own)).all())
+        still = torch.tensor([1.0, 0.0, 0.0, 0.0])[:, None]
+        for name, values in (("free", free), ("follows", follows), ("moves", moves), ("still", still)):
             self.register_buffer(name, values, persistent=False)
         self.free: Tensor
         self.follows: Tensor
+        self.moves: Tensor
+        self.still: Tensor
         self.radius = problem.radius
         self.network = ResidualMLP(
             latent_dim, 6 * self.segmentation.count, width=width, layers=layers, last_bias=False
@@ -57,17 +63,38 @@ class SegmentMotion(nn.Module):
 
     def forward(
         self, z: Float[Tensor, "v d"], position: Float[Tensor, "g 3"], *, sampled: bool
-    ) -> Float[Tensor, "v g 3"]:
-        """Displacements in Å, with segments drawn from their posteriors or at their means."""
+    ) -> ResidueMotion:
+        """Motions of the residues, with segments drawn from their posteriors or at their means."""
         turn, slide = self.screws(z)
         with torch.autocast(z.device.type, enabled=False):
             share = self.segmentation(sampled=sampled)
             _, centre = self.segmentation.collect(share, position)
             motion = self.segmentation.padded(self.rigid(turn, slide))
-            middle = self.segmentation.spread(share, centre.permute(2, 0, 1)[None])[0, :, self.follows]
-            mean = self.segmentation.spread(share, motion)[:, :, self.follows]
-            displacement = blended_displacement(mean[:, :4], mean[:, 4:], position.mT - middle)
-            return displacement * self.free[:, None]
+            middle = self.segmentation.spread(share, centre.permute(2, 0, 1)[None])[0]
+            mean = self.segmentation.spread(share, motion)
+            quaternion, shift = mean[:, :4], mean[:, 4:]
+            if not self.all_move:
+                middle, quaternion, shift = (
+                    torch.where(self.moves, values[..., self.follows], still)
+                    for values, still in ((middle, position.mT), (quaternion, self.still), (shift, 0.0))
+                )
+            occupancy = torch.ones_like(shift[:, 0])
+            return ResidueMotion(quaternion, middle.mT, shift.mT, occupancy)
+
+    def segments(self, z: Float[Tensor, "v d"], position: Float[Tensor, "g 3"]) -> RigidMotion:
+        """Motions of all segments, at their means, in the lines' order."""
+        turn, slide = self.screws(z)
+        _, centre = self.segmentation.collect(self.segmentation(sampled=False), position)
+        shift = self.rigid(turn, slide)[..., 4:]
+        return RigidMotion(turn, shift, centre[self.segmentation.valid], torch.ones_like(turn[..., 0]))
+
+    def shares(self) -> Float[Tensor, "g s"]:
+        """How much each residue belongs to each of all segments, or what it follows; zero where it stays."""
+        segmentation = self.segmentation
+        share = segmentation(sampled=False)[self.follows] * self.moves[:, None]
+        whole = share.new_zeros(len(share), segmentation.count)
+        columns = segmentation.number[segmentation.row[self.follows]]
+        return whole.scatter_add(1, columns.clamp_min(0), share)
 
     def screws(self, z: Float[Tensor, "v d"]) -> tuple[Float[Tensor, "v s 3"], Float[Tensor, "v s 3"]]:
         """Turns (radians) and slides (Å) of the segments at their own centroids, in the lines' order."""

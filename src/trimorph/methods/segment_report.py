@@ -5,7 +5,7 @@ Letters: v latents, g residues, s segments, m most segments of a line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from trimorph.core.rigid_blend import blended_displacement
 from trimorph.methods.base import Method, Survey
 from trimorph.methods.segment_motion import SegmentMotion
+from trimorph.methods.structure_method import Segment
 
 ALIKE = 0.5
 """Root mean square distance in Å between motions that are taken to be the same."""
@@ -23,27 +24,12 @@ SURVEYED = 512
 """Images, at least, by which motions are compared."""
 
 
-@dataclass(frozen=True)
-class Segment:
-    """Residues ``first`` to ``last`` of a line, counted from 1 within it, that belong most to one segment.
-
-    ``number`` counts segments on all lines.
-    """
-
-    number: int
-    line: int
-    first: int
-    last: int
-    residues: tuple[int, ...]
-
-
 def living(motion: SegmentMotion) -> list[Segment]:
     """Segments that at least one residue belongs to most, along their lines; the others have died out."""
     segmentation = motion.segmentation
     with torch.no_grad():
         share = segmentation(sampled=False)
         occupancy, _ = segmentation.collect(share, share[:, :1])
-    numbers = (segmentation.valid.flatten().cumsum(0) - 1).view(segmentation.valid.shape)
     found = []
     for line, rows in enumerate(segmentation.order.split(segmentation.sizes)):
         best = share[rows].argmax(1)
@@ -51,7 +37,8 @@ def living(motion: SegmentMotion) -> list[Segment]:
             where = (best == own).nonzero()[:, 0]
             if float(occupancy[line, own]) >= 1:
                 ends = int(where[0]) + 1, int(where[-1]) + 1
-                found.append(Segment(int(numbers[line, own]), line, *ends, tuple(rows[where].tolist())))
+                number = int(segmentation.number[line, own])
+                found.append(Segment(number, line, *ends, tuple(rows[where].tolist())))
     return found
 
 
@@ -78,7 +65,7 @@ def segment_lines_of_text(
 def neighbours_alike(
     method: Method,
     motion: SegmentMotion,
-    found: list[Segment],
+    found: Sequence[Segment],
     survey: Survey,
     *,
     resolution: float | None,

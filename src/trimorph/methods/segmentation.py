@@ -6,6 +6,8 @@ k components of a vector.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -58,6 +60,16 @@ class Segmentation(nn.Module):
             self.log_spread = nn.Parameter(torch.full((3, len(counts), most), START_SPREAD).log())
 
     @property
+    def number(self) -> Int[Tensor, "c m"]:
+        """Numbers of the segments on all lines, from 0, in the lines' order."""
+        return (self.valid.flatten().cumsum(0) - 1).view(self.valid.shape)
+
+    def columns(self, numbers: list[int], line: int) -> list[int]:
+        """Columns that segments of a line have in its residues' shares."""
+        first = int(self.number[line, 0])
+        return [number - first for number in numbers]
+
+    @property
     def count(self) -> int:
         """Number of segments on all lines."""
         return int(self.valid.sum())
@@ -67,12 +79,28 @@ class Segmentation(nn.Module):
 
         Rows of residues that are in no segment are zero.
         """
-        member = self.member[:, None].to(self.place)
         if not self.learned:
-            return member
+            return self._shares(None)
         numbers: Tensor = self.mean
         if sampled:
             numbers = numbers + self.log_spread.exp() * torch.randn_like(numbers)
+        return self._shares(numbers)
+
+    def draws(self, count: int, *, seed: int) -> Iterator[Float[Tensor, "g m"]]:
+        """Shares as they may be under the posteriors, the same ones for a seed."""
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(count):
+            if not self.learned:
+                yield self._shares(None)
+                continue
+            noise = torch.randn(self.mean.shape, generator=generator).to(self.mean)
+            yield self._shares(self.mean + self.log_spread.exp() * noise)
+
+    def _shares(self, numbers: Float[Tensor, "3 c m"] | None) -> Float[Tensor, "g m"]:
+        """Shares for shifts, widths and logits of the segments; whole where there is one a line."""
+        member = self.member[:, None].to(self.place)
+        if numbers is None:
+            return member
         shift, width, logit = numbers.unbind(0)
         log_width = torch.where(width > 0, torch.log1p(width.clamp_min(0)), width)  # of ELU + 1
         centre = torch.arange(shift.shape[1]).to(shift) + 0.5 + shift

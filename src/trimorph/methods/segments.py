@@ -23,16 +23,18 @@ from trimorph.core.errors import InputError
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.imaging import render_batch
 from trimorph.core.losses import correlation_score, whitened_likelihood
-from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
+from trimorph.methods.base import Ingredient, Problem, Stage, Survey
 from trimorph.methods.chain_priors import clashes, discontinuity
 from trimorph.methods.cloud_atoms import cloud_of_atoms
 from trimorph.methods.cloud_region import require_resolution
 from trimorph.methods.inference import Inference
 from trimorph.methods.latent_settings import LatentSettings
 from trimorph.methods.posterior import Posterior
+from trimorph.methods.segment_boundaries import with_spreads
 from trimorph.methods.segment_lines import chain_links
 from trimorph.methods.segment_motion import SegmentMotion, moving_residues
-from trimorph.methods.segment_report import segment_lines_of_text
+from trimorph.methods.segment_report import living, segment_lines_of_text
+from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
 
 Score = Literal["likelihood", "correlation"]
 
@@ -77,7 +79,7 @@ class SegmentsSettings(LatentSettings):
         check_choice("score", self.score, get_args(Score))
 
 
-class Segments(Method):
+class Segments(StructureMethod):
     """The moving structure; see the module's docstring."""
 
     Settings: ClassVar[type[SegmentsSettings]] = SegmentsSettings
@@ -164,6 +166,34 @@ class Segments(Method):
         """The residues at latents z, moved by the most likely segments."""
         return self._moved(z, sampled=False)
 
+    def residue_motion(self, z: Float[Tensor, "v d"]) -> ResidueMotion:
+        """Where latents take every residue, moved by the most likely segments."""
+        return self._motion(z, sampled=False)
+
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments that hold residues, with the spreads of their ends."""
+        if self.motion is None:
+            return ()
+        with torch.no_grad():
+            return with_spreads(living(self.motion), self.motion.segmentation)
+
+    def segment_motion(self, z: Float[Tensor, "v d"]) -> RigidMotion:
+        """The rigid motion of each of :meth:`segments`."""
+        if self.motion is None:
+            nothing = self.position.new_zeros(len(z), 0, 3)
+            return RigidMotion(nothing, nothing, self.position[:0], nothing[..., 0])
+        chosen = [segment.number for segment in living(self.motion)]
+        found = self.motion.segments(z, self.position)
+        return RigidMotion(
+            found.turn[:, chosen], found.shift[:, chosen], found.centre[chosen], found.occupancy[:, chosen]
+        )
+
+    def shares(self) -> Float[Tensor, "g s"]:
+        """How much each residue belongs to each of :meth:`segments`."""
+        if self.motion is None:
+            return self.position.new_zeros(len(self.position), 0)
+        return self.motion.shares()[:, [segment.number for segment in living(self.motion)]]
+
     def begin(self) -> Iterator[str]:
         """Give the residues the mean map's scale and sharpness, and see where the latents start."""
         assert self.mean is not None  # so checked
@@ -210,10 +240,14 @@ class Segments(Method):
         if "scale" in neutral:
             amplitude = amplitude * neutral["scale"].exp()
         width = (self.blob_width * neutral["width"].exp()).expand(len(z), len(amplitude))
-        position = self.position.expand(len(z), -1, -1)
-        if self.motion is not None:
-            position = position + self.motion(z, self.position, sampled=sampled)
-        return Gaussians(position, amplitude.expand(len(z), -1), width)
+        motion = self._motion(z, sampled=sampled)
+        return Gaussians(motion.place(self.position), amplitude * motion.occupancy, width)
+
+    def _motion(self, z: Float[Tensor, "v d"], *, sampled: bool) -> ResidueMotion:
+        if self.motion is None:
+            return ResidueMotion.none(len(z), self.position)
+        found: ResidueMotion = self.motion(z, self.position, sampled=sampled)
+        return found
 
     def _priors(self, cloud: Gaussians, batch: Batch) -> dict[str, Tensor]:
         """Costs of broken chains and of clashes, an image each, and of the segments, once for all images."""
