@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
+from trimorph.data.atomic import atomic_path
+from trimorph.run.run import Run
 from trimorph.training.latents import Latents
 
 PERCENTILES = (5.0, 95.0)
@@ -27,6 +29,58 @@ class Chosen:
     def free(cls, z: NDArray[np.float64], name: str) -> Chosen:
         """Latents that belong to no particle."""
         return cls(z, np.full(len(z), -1), name)
+
+
+def choose_latents(
+    run: Run,
+    epoch: int | None,
+    *,
+    latent_dim: int,
+    z: str | None,
+    z_file: Path | None,
+    particles: str | None,
+    kmeans: int | None,
+    pc: int | None,
+    points: int,
+) -> Chosen:
+    """The latents that just one of the choices names; without latent dimensions there is one, and no choice.
+
+    Errors: InputError where none or several are given, or latents have other dimensions; those of the choice.
+    """
+    given = {"--z": z, "--z-file": z_file, "--particles": particles, "--kmeans": kmeans, "--pc": pc}
+    names = [name for name, value in given.items() if value is not None]
+    if latent_dim == 0:
+        if names:
+            raise InputError(
+                f"{run.path}: found {names[0]}; this run has latent dimension 0 and so one map only. "
+                "Leave the option out."
+            )
+        return Chosen.free(np.zeros((1, 0)), "mean")
+    if len(names) != 1:
+        raise InputError(
+            f"Found {' and '.join(names) or 'no choice of latents'}; wanted just one of {', '.join(given)}."
+        )
+    if z is not None:
+        return _checked(parse_latents(z), latent_dim, "--z")
+    if z_file is not None:
+        return _checked(read_latents(z_file), latent_dim, str(z_file))
+    latents = run.latents(epoch)
+    if particles is not None:
+        return of_particles(latents, particles)
+    if kmeans is not None:
+        return cluster_centres(latents, kmeans)
+    return along_component(latents, pc or 0, points)
+
+
+def write_latents_table(path: Path, maps: list[str], chosen: Chosen) -> None:
+    """Write a row a map: its name, the particle that its latent belongs to, if any, and the latent."""
+    header = ["map", "particle", *(f"z{i + 1}" for i in range(chosen.z.shape[1]))]
+    rows = [
+        [file, "" if particle < 0 else str(particle), *(f"{value:.8g}" for value in latent)]
+        for file, particle, latent in zip(maps, chosen.particle, chosen.z, strict=True)
+    ]
+    with atomic_path(path) as temporary:
+        temporary.write_text("".join(",".join(row) + "\n" for row in [header, *rows]), encoding="utf-8")
 
 
 def parse_latents(text: str) -> Chosen:
@@ -118,3 +172,12 @@ def principal_components(mean: NDArray[np.float64]) -> NDArray[np.float64]:
     axes = vectors.T[::-1]
     largest = axes[np.arange(len(axes)), np.abs(axes).argmax(1)]
     return axes * np.sign(largest)[:, None]
+
+
+def _checked(chosen: Chosen, latent_dim: int, source: str) -> Chosen:
+    if chosen.z.shape[1] != latent_dim:
+        raise InputError(
+            f"{source}: found latents of {chosen.z.shape[1]} components; wanted {latent_dim}, the latent "
+            "dimension of this run."
+        )
+    return chosen

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from trimorph.core.errors import InputError
 from trimorph.data.atomic import atomic_path
 from trimorph.data.mrc import write_map
 from trimorph.reconstruction.postprocess import sharpen
-from trimorph.run.choose_latents import (
-    Chosen,
-    along_component,
-    cluster_centres,
-    of_particles,
-    parse_latents,
-    read_latents,
-)
+from trimorph.run.choose_latents import choose_latents, write_latents_table
 from trimorph.run.frame import crop as crop_map
 from trimorph.run.frame import mirror
 from trimorph.run.new_folder import new_folder
@@ -57,7 +48,7 @@ def write_volumes(
     """
     opened = Run.open(run)
     method = opened.method(epoch)
-    chosen = _choose(
+    chosen = choose_latents(
         opened, epoch, latent_dim=method.latent_dim, z=z, z_file=z_file, particles=particles,
         kmeans=kmeans, pc=pc, points=points,
     )  # fmt: skip
@@ -78,65 +69,9 @@ def write_volumes(
             write_map(folder / name, density, pixel_size, origin=origin)
             if progress is not None:
                 progress(done, len(names))
-        _write_table(folder / "z_values.csv", names, chosen)
+        write_latents_table(folder / "z_values.csv", names, chosen)
         _write_script(folder / "volumes.cxc", names)
     return [target / name for name in names]
-
-
-def _choose(
-    run: Run,
-    epoch: int | None,
-    *,
-    latent_dim: int,
-    z: str | None,
-    z_file: Path | None,
-    particles: str | None,
-    kmeans: int | None,
-    pc: int | None,
-    points: int,
-) -> Chosen:
-    given = {"--z": z, "--z-file": z_file, "--particles": particles, "--kmeans": kmeans, "--pc": pc}
-    names = [name for name, value in given.items() if value is not None]
-    if latent_dim == 0:
-        if names:
-            raise InputError(
-                f"{run.path}: found {names[0]}; this run has latent dimension 0 and so one map only. "
-                "Leave the option out."
-            )
-        return Chosen.free(np.zeros((1, 0)), "mean")
-    if len(names) != 1:
-        raise InputError(
-            f"Found {' and '.join(names) or 'no choice of latents'}; wanted just one of {', '.join(given)}."
-        )
-    if z is not None:
-        return _checked(parse_latents(z), latent_dim, "--z")
-    if z_file is not None:
-        return _checked(read_latents(z_file), latent_dim, str(z_file))
-    latents = run.latents(epoch)
-    if particles is not None:
-        return of_particles(latents, particles)
-    if kmeans is not None:
-        return cluster_centres(latents, kmeans)
-    return along_component(latents, pc or 0, points)
-
-
-def _checked(chosen: Chosen, latent_dim: int, source: str) -> Chosen:
-    if chosen.z.shape[1] != latent_dim:
-        raise InputError(
-            f"{source}: found latents of {chosen.z.shape[1]} components; wanted {latent_dim}, the latent "
-            "dimension of this run."
-        )
-    return chosen
-
-
-def _write_table(path: Path, maps: list[str], chosen: Chosen) -> None:
-    header = ["map", "particle", *(f"z{i + 1}" for i in range(chosen.z.shape[1]))]
-    rows = [
-        [file, "" if particle < 0 else str(particle), *(f"{value:.8g}" for value in latent)]
-        for file, particle, latent in zip(maps, chosen.particle, chosen.z, strict=True)
-    ]
-    with atomic_path(path) as temporary:
-        temporary.write_text("".join(",".join(row) + "\n" for row in [header, *rows]), encoding="utf-8")
 
 
 def _write_script(path: Path, maps: list[str]) -> None:
