@@ -121,6 +121,17 @@ def test_a_part_that_lies_apart_is_joined_and_moves_softly(adk: Tensor) -> None:
         assert float(kept) > 0.98
 
 
+def test_held_points_stay_and_the_others_bend_against_them(adk: Tensor) -> None:
+    moving = torch.arange(len(adk)) >= 90
+    found = elastic_modes(adk, 8, moving=moving)
+    assert not bool(found.vector[:, ~moving].any())
+    part = np.repeat(moving.numpy(), 3)
+    value, vector = np.linalg.eigh(stiffness_matrix(adk)[part][:, part])
+    np.testing.assert_allclose(found.stiffness, value[:8], rtol=1e-8)
+    expected = torch.as_tensor(vector[:, :8].T)
+    np.testing.assert_allclose(overlap(found.vector[:, moving], expected), 1, atol=1e-8)
+
+
 def test_the_same_in_single_precision_and_every_time(adk: Tensor) -> None:
     first, again = elastic_modes(adk.float(), 5), elastic_modes(adk.float(), 5)
     assert torch.equal(first.vector, again.vector)
@@ -129,5 +140,7 @@ def test_the_same_in_single_precision_and_every_time(adk: Tensor) -> None:
 
 
 def test_more_modes_than_there_are_is_an_error() -> None:
-    with pytest.raises(InputError, match="Found 4 points for 7 modes of an elastic network; wanted 5 points"):
+    with pytest.raises(
+        InputError, match="Found 4 points that move for 7 modes of an elastic network; wanted 5 or"
+    ):
         elastic_modes(torch.eye(4, 3), 7)

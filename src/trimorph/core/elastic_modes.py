@@ -10,7 +10,7 @@ from math import ceil
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse import block_diag, csc_array, csr_array, eye_array
@@ -49,14 +49,21 @@ class ElasticModes:
 
 
 def elastic_modes(
-    position: Float[Tensor, "n 3"], count: int, *, reach: float = REACH, most: int = MOST_BLOCKS
+    position: Float[Tensor, "n 3"],
+    count: int,
+    *,
+    reach: float = REACH,
+    most: int = MOST_BLOCKS,
+    moving: Bool[Tensor, " n"] | None = None,
 ) -> ElasticModes:
     """The softest modes of the anisotropic network of points within ``reach`` Å of each other.
 
     Energy 1/2 sum over pairs (e_ij . (u_i - u_j))^2 of displacements u, with e_ij from j to i. Of more than
     ``most`` points, as many as it takes that follow each other move as one rigid block; the energy stays
     that of all springs, so stiffnesses are bounds from above. Points that lie apart are joined by
-    :func:`joined_edges`: there is one body. In double precision, on the CPU; the same every time.
+    :func:`joined_edges`: there is one body. Where only some points are ``moving``, the others are held, and
+    the moving ones have motions as wholes among their modes. In double precision, on the CPU; the same
+    every time.
 
     Errors: InputError for fewer points than ``count`` modes take.
     Source: Atilgan et al., Biophys. J. 80 (2001) 505; Tama et al., Proteins 41 (2000) 1 (blocks).
@@ -65,20 +72,23 @@ def elastic_modes(
     >>> elastic_modes(tetrahedron, 6).stiffness
     tensor([1., 1., 2., 2., 2., 4.])
     """
-    free = 3 * len(position) - _RIGID
+    points = position.detach().cpu().double().numpy()
+    chosen = np.ones(len(points), bool) if moving is None else moving.cpu().numpy()
+    held = not chosen.all()
+    free = 3 * int(chosen.sum()) - (0 if held else _RIGID)
     if count > free:
         raise InputError(
-            f"Found {len(position)} points for {count} modes of an elastic network; wanted "
-            f"{ceil((count + _RIGID) / 3)} points or more, or {max(free, 0)} modes or fewer."
+            f"Found {int(chosen.sum())} points that move for {count} modes of an elastic network; wanted "
+            f"{int(chosen.sum()) + ceil((count - free) / 3)} or more, or {max(free, 0)} modes or fewer."
         )
-    points = position.detach().cpu().double().numpy()
     edges = joined_edges(position, elastic_edges(position, reach)).cpu().numpy()
-    basis = block_motions(points, blocks_of(points, most))
-    stretch = (edge_stretch(points, edges) @ basis).tocsr()
-    stiffness = (stretch.T @ stretch).tocsc()
-    rigid = basis.T @ whole_motions(points)
-    value, found = _softest(stiffness, rigid, count)
-    vector = (basis @ found).T
+    basis = block_motions(points[chosen], blocks_of(points[chosen], most))
+    columns = (3 * np.flatnonzero(chosen)[:, None] + np.arange(3)).ravel()
+    stretch = (edge_stretch(points, edges)[:, columns] @ basis).tocsr()
+    rigid = basis.T @ whole_motions(points) if not held else np.zeros((basis.shape[1], 0))
+    value, found = _softest((stretch.T @ stretch).tocsc(), rigid, count)
+    vector = np.zeros((count, 3 * len(points)))
+    vector[:, columns] = (basis @ found).T
     sign = np.sign(vector[np.arange(count), np.abs(vector).argmax(1)])
     return ElasticModes(
         stiffness=torch.as_tensor(value).to(position),
