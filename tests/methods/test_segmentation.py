@@ -135,3 +135,29 @@ def test_parts_of_the_user_are_lines() -> None:
     everything = torch.ones(5, dtype=torch.bool)
     line = segment_lines(torch.zeros(5, dtype=torch.long), part, moving=everything, follows=torch.arange(5))
     assert line.tolist() == [1, 1, -1, 0, 0]
+
+
+def test_what_is_merged_counts_for_its_owner() -> None:
+    made = disturbed(exponent=1.0)
+    share = made(sampled=False)
+    assert torch.equal(made.merged(share), share)
+    made.merge(torch.tensor([0, 0, 2, 2, 5, 5, 6]))
+    assert made.owners.tolist() == [0, 0, 2, 2, 5, 5, 6]
+    found = made.merged(share)
+    first, second = share[LINE == 0], share[LINE == 1]
+    torch.testing.assert_close(found[LINE == 0][:, [0, 2]], first[:, [0, 2]] + first[:, [1, 3]])
+    torch.testing.assert_close(found[LINE == 1][:, 1], second.sum(1))
+    assert not bool(found[LINE == 0][:, [1, 3]].any())
+    assert torch.equal(found[LINE == 2], share[LINE == 2])
+
+
+def test_owners_are_saved_and_older_states_have_none() -> None:
+    made, other = disturbed(), disturbed()
+    made.merge(torch.tensor([0, 0, 2, 2, 4, 5, 6]))
+    state = made.state_dict()
+    other.load_state_dict(state)
+    assert torch.equal(other.owners, made.owners)
+    del state["owner"]
+    fresh = disturbed()
+    fresh.load_state_dict(state)
+    assert fresh.owners.tolist() == list(range(7))

@@ -140,7 +140,7 @@ def test_a_hinge_is_found(moving: tuple[MadeImages, Tensor, Problem], tmp_path: 
     z = torch.as_tensor(Latents.load(tmp_path / "run" / "latents" / "0012.npz").mean)[:, 0]
     assert abs(spearmanr(z, state).statistic) > 0.9
     assert method.motion is not None
-    first, second = living(method.motion)
+    first, second = living(method.motion.segmentation)
     assert abs(second.first - BOUNDARY) <= 3
     assert first.last == second.first - 1
     said = (tmp_path / "run" / "log.txt").read_text()

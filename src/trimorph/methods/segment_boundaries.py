@@ -31,7 +31,7 @@ def with_spreads(found: Sequence[Segment], segmentation: Segmentation) -> tuple[
     places: list[list[Tensor]] = [[] for _ in lines]
     for share in segmentation.draws(DRAWS, seed=0):
         for own, row, columns in zip(places, rows, chosen, strict=True):
-            rank = share[row][:, columns].argmax(1)
+            rank = segmentation.merged(share)[row][:, columns].argmax(1)
             own.append(torch.bincount(rank, minlength=len(columns)).cumsum(0)[:-1].double())
     ends: list[tuple[float, float]] = []
     for own in places:

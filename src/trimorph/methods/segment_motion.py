@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from trimorph.core.errors import InputError
-from trimorph.core.rigid_blend import turn_quaternion
+from trimorph.core.rigid_blend import blended_displacement, turn_quaternion
 from trimorph.core.screw import screw_displacement
 from trimorph.methods.base import Problem
 from trimorph.methods.networks import ResidualMLP
@@ -69,7 +69,10 @@ class SegmentMotion(nn.Module):
         with torch.autocast(z.device.type, enabled=False):
             share = self.segmentation(sampled=sampled)
             _, centre = self.segmentation.collect(share, position)
-            motion = self.segmentation.padded(self.rigid(turn, slide))
+            motion = self.rigid(turn, slide)
+            if not sampled:
+                motion = self._owned(motion, centre[self.segmentation.valid])
+            motion = self.segmentation.padded(motion)
             middle = self.segmentation.spread(share, centre.permute(2, 0, 1)[None])[0]
             mean = self.segmentation.spread(share, motion)
             quaternion, shift = mean[:, :4], mean[:, 4:]
@@ -81,17 +84,23 @@ class SegmentMotion(nn.Module):
             occupancy = torch.ones_like(shift[:, 0])
             return ResidueMotion(quaternion, middle.mT, shift.mT, occupancy)
 
-    def segments(self, z: Float[Tensor, "v d"], position: Float[Tensor, "g 3"]) -> RigidMotion:
-        """Motions of all segments, at their means, in the lines' order."""
+    def rigid_motion(self, z: Float[Tensor, "v d"], position: Float[Tensor, "g 3"]) -> RigidMotion:
+        """Motions of all segments, at their means, in the lines' order; of merged ones as of one."""
         turn, slide = self.screws(z)
-        _, centre = self.segmentation.collect(self.segmentation(sampled=False), position)
-        shift = self.rigid(turn, slide)[..., 4:]
-        return RigidMotion(turn, shift, centre[self.segmentation.valid], torch.ones_like(turn[..., 0]))
+        segmentation = self.segmentation
+        share = segmentation(sampled=False)
+        owned = segmentation.owners
+        _, own = segmentation.collect(share, position)
+        _, whole = segmentation.collect(segmentation.merged(share), position)
+        own, whole = own[segmentation.valid][owned], whole[segmentation.valid][owned]
+        rigid = self.rigid(turn, slide)[:, owned].mT
+        shift = blended_displacement(rigid[:, :4], rigid[:, 4:], (whole - own).mT)
+        return RigidMotion(turn[:, owned], shift, whole, torch.ones_like(turn[..., 0]))
 
     def shares(self) -> Float[Tensor, "g s"]:
         """How much each residue belongs to each of all segments, or what it follows; zero where it stays."""
         segmentation = self.segmentation
-        share = segmentation(sampled=False)[self.follows] * self.moves[:, None]
+        share = segmentation.merged(segmentation(sampled=False))[self.follows] * self.moves[:, None]
         whole = share.new_zeros(len(share), segmentation.count)
         columns = segmentation.number[segmentation.row[self.follows]]
         return whole.scatter_add(1, columns.clamp_min(0), share)
@@ -107,6 +116,13 @@ class SegmentMotion(nn.Module):
         """Quaternions of the rotations, and shifts (Å) of the centroids."""
         shift = screw_displacement(turn, slide, torch.zeros_like(turn))
         return torch.cat([turn_quaternion(turn), shift], dim=-1)
+
+    def _owned(self, motion: Float[Tensor, "v s 7"], centre: Float[Tensor, "s 3"]) -> Float[Tensor, "v s 7"]:
+        """Motions of the segments as those that own them move, with shifts at their own centroids."""
+        owners = self.segmentation.owners
+        rigid = motion[:, owners].mT
+        arm = centre - centre[owners]
+        return torch.cat([rigid[:, :4].mT, blended_displacement(rigid[:, :4], rigid[:, 4:], arm.mT)], dim=-1)
 
 
 def moving_residues(problem: Problem) -> Bool[Tensor, " g"]:

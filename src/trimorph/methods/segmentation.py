@@ -7,6 +7,7 @@ k components of a vector.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -55,6 +56,9 @@ class Segmentation(nn.Module):
         self.member: Tensor
         self.place: Tensor
         self.valid: Tensor
+        self.register_buffer("owner", torch.arange(most).repeat(len(counts), 1))
+        self.owner: Tensor
+        self.register_load_state_dict_pre_hook(_owners_of_themselves)
         if self.learned:
             self.mean = nn.Parameter(torch.zeros(3, len(counts), most))
             self.log_spread = nn.Parameter(torch.full((3, len(counts), most), START_SPREAD).log())
@@ -63,6 +67,20 @@ class Segmentation(nn.Module):
     def number(self) -> Int[Tensor, "c m"]:
         """Numbers of the segments on all lines, from 0, in the lines' order."""
         return (self.valid.flatten().cumsum(0) - 1).view(self.valid.shape)
+
+    @property
+    def owners(self) -> Int[Tensor, " s"]:
+        """The number of the segment that each one moves as: itself, but where :meth:`merge` said another."""
+        return self.number.gather(1, self.owner)[self.valid]
+
+    def merge(self, owners: Int[Tensor, " s"]) -> None:
+        """Let segments move as others of their lines do, which own them and themselves; by their numbers."""
+        column = torch.arange(self.owner.shape[1]).to(self.owner).repeat(len(self.owner), 1)
+        self.owner[self.valid] = column[self.valid][owners.to(self.owner)]
+
+    def merged(self, share: Float[Tensor, "g m"]) -> Float[Tensor, "g m"]:
+        """Shares with what belongs to a segment that another owns given to this one."""
+        return torch.zeros_like(share).scatter_add(1, self.owner[self.row], share)
 
     def columns(self, numbers: list[int], line: int) -> list[int]:
         """Columns that segments of a line have in its residues' shares."""
@@ -142,6 +160,11 @@ class Segmentation(nn.Module):
         whole = values.new_zeros(len(values), self.valid.numel(), values.shape[-1])
         whole = whole.index_copy(1, self.valid.flatten().nonzero()[:, 0], values)
         return whole.mT.unflatten(-1, self.valid.shape)
+
+
+def _owners_of_themselves(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """What checkpoints lack from before segments could be merged."""
+    state.setdefault(f"{prefix}owner", module.get_buffer("owner"))
 
 
 def share_out(sizes: Int[Tensor, " c"], most: int) -> Int[Tensor, " c"]:

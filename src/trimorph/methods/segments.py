@@ -10,15 +10,13 @@ Source: Ducrocq et al., cryoSPHERE (ICLR 2025).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
-from trimorph.core.checks import check_choice, check_range
 from trimorph.core.errors import InputError
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.imaging import render_batch
@@ -28,55 +26,13 @@ from trimorph.methods.chain_priors import clashes, discontinuity
 from trimorph.methods.cloud_atoms import cloud_of_atoms
 from trimorph.methods.cloud_region import require_resolution
 from trimorph.methods.inference import Inference
-from trimorph.methods.latent_settings import LatentSettings
 from trimorph.methods.posterior import Posterior
 from trimorph.methods.segment_boundaries import with_spreads
 from trimorph.methods.segment_lines import chain_links
 from trimorph.methods.segment_motion import SegmentMotion, moving_residues
-from trimorph.methods.segment_report import living, segment_lines_of_text
+from trimorph.methods.segment_report import compare_segments, living
+from trimorph.methods.segment_settings import SegmentsSettings
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
-
-Score = Literal["likelihood", "correlation"]
-
-
-@dataclass(frozen=True)
-class SegmentsSettings(LatentSettings):
-    """Settings of the method `segments`."""
-
-    segments: int = 12
-    """Largest number of segments, shared out over the chains by their lengths, at least one each. Those that
-    are not needed die out."""
-    sharpness: float = 20.0
-    """Exponent of the mixture (the paper's tau): the larger, the fewer residues belong to two segments."""
-    resolution: float | None = None
-    """Finest resolution in Å that model and images are compared to; Nyquist by default."""
-    score: Score = "likelihood"
-    """How images are compared: likelihood, under Gaussian noise of the measured power; correlation, as in the
-    paper, which does not see the density's scale, weighed so that an image says as much as under it."""
-    width: int = 256
-    """Units in a hidden layer of the decoder."""
-    layers: int = 2
-    """Residual layers of the decoder."""
-    continuity: float = 1.0
-    """Weight of the cost of changed distances between residues that follow each other in a chain."""
-    clash: float = 1.0
-    """Weight of the cost of residues that come closer than 4 Å to each other."""
-    segments_beta: float = 1.0
-    """Weight of the divergence of the segments' places, widths and weights to their priors."""
-    segments_learning_rate: float = 1e-2
-    """Learning rate of the segments, in units of a segment's length when all are alike."""
-    neutral_learning_rate: float = 5e-3
-    """Learning rate of the logarithms of the density's scale and width."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("segments", "width", "layers"):
-            check_range(name, getattr(self, name), least=1)
-        for name in ("continuity", "clash", "segments_beta"):
-            check_range(name, getattr(self, name), least=0)
-        for name in ("sharpness", "resolution", "segments_learning_rate", "neutral_learning_rate"):
-            check_range(name, getattr(self, name), above=0)
-        check_choice("score", self.score, get_args(Score))
 
 
 class Segments(StructureMethod):
@@ -175,15 +131,15 @@ class Segments(StructureMethod):
         if self.motion is None:
             return ()
         with torch.no_grad():
-            return with_spreads(living(self.motion), self.motion.segmentation)
+            return with_spreads(living(self.motion.segmentation), self.motion.segmentation)
 
     def segment_motion(self, z: Float[Tensor, "v d"]) -> RigidMotion:
         """The rigid motion of each of :meth:`segments`."""
         if self.motion is None:
             nothing = self.position.new_zeros(len(z), 0, 3)
             return RigidMotion(nothing, nothing, self.position[:0], nothing[..., 0])
-        chosen = [segment.number for segment in living(self.motion)]
-        found = self.motion.segments(z, self.position)
+        chosen = [segment.number for segment in living(self.motion.segmentation)]
+        found = self.motion.rigid_motion(z, self.position)
         return RigidMotion(
             found.turn[:, chosen], found.shift[:, chosen], found.centre[chosen], found.occupancy[:, chosen]
         )
@@ -192,7 +148,7 @@ class Segments(StructureMethod):
         """How much each residue belongs to each of :meth:`segments`."""
         if self.motion is None:
             return self.position.new_zeros(len(self.position), 0)
-        return self.motion.shares()[:, [segment.number for segment in living(self.motion)]]
+        return self.motion.shares()[:, [segment.number for segment in living(self.motion.segmentation)]]
 
     def begin(self) -> Iterator[str]:
         """Give the residues the mean map's scale and sharpness, and see where the latents start."""
@@ -226,13 +182,22 @@ class Segments(StructureMethod):
         return terms | self._priors(cloud, batch) | self.inference.prior(posterior, batch.disk, progress)
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
-        """How many segments are left, which residues they hold, and what the encoder sees from here on."""
+        """How many segments are left, which residues they hold, and what the encoder sees from here on.
+
+        After the last stage neighbours that move alike are merged; before it all motions are small.
+        """
         if self.motion is None:
             return []
-        lines = segment_lines_of_text(
-            self, self.motion, survey, resolution=stage.resolution, position=self.position
-        )
         last = stage == self.stages[-1]
+        lines = compare_segments(
+            self,
+            self.motion,
+            survey,
+            resolution=stage.resolution,
+            position=self.position,
+            limit=self.settings.merge,
+            merge=last,
+        )
         return lines if last else lines + self.inference.review(stage, survey, self.decode)
 
     def _moved(self, z: Float[Tensor, "v d"], *, sampled: bool) -> Gaussians:
