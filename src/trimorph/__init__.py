@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from trimorph.run.quick import quick
     from trimorph.run.recipe import Recipe
     from trimorph.run.run import Run
+    from trimorph.run.structures import StructuresReport, write_structures
     from trimorph.run.train import resume, train
     from trimorph.run.volumes import write_volumes
     from trimorph.training.settings import TrainingSettings
@@ -70,6 +71,8 @@ _HOMES = {
     "quick": "run.quick",
     "Recipe": "run.recipe",
     "Run": "run.run",
+    "StructuresReport": "run.structures",
+    "write_structures": "run.structures",
     "resume": "run.train",
     "train": "run.train",
     "write_volumes": "run.volumes",
@@ -90,6 +93,7 @@ __all__ = [
     "ParticleTable",
     "Recipe",
     "Run",
+    "StructuresReport",
     "TrainingSettings",
     "Truth",
     "compare_maps",
@@ -109,6 +113,7 @@ __all__ = [
     "write_modes",
     "write_motion",
     "write_observability",
+    "write_structures",
     "write_volumes",
 ]
 

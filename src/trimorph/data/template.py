@@ -71,30 +71,45 @@ class Template:
         return found
 
     def write(
-        self, path: str | Path, positions: Sequence[NDArray[np.float64]], *, overwrite: bool = False
+        self,
+        path: str | Path,
+        positions: Sequence[NDArray[np.float64]],
+        *,
+        occupancies: Sequence[NDArray[np.float64]] | None = None,
+        overwrite: bool = False,
     ) -> None:
         """Write one model for each set of positions (n, 3): mmCIF, or PDB where the name ends in .pdb.
 
-        Chain and residue names, insertion codes, alternative locations, occupancies and B-factors stay.
+        Chain and residue names, insertion codes, alternative locations, occupancies and B-factors stay;
+        ``occupancies`` (n,), a set a model, are what those of the file are multiplied by, up to 1.
         What is true of the old place alone goes: crystal, symmetry, assemblies, anisotropic displacements.
         Errors: InputError where the structure does not fit in a PDB file; FileExistsError.
         """
         path = Path(path)
         as_pdb = path.suffix.lower() in (".pdb", ".ent")
         if as_pdb:
-            self._require_columns(path, models=positions)
+            wide = self.too_wide_for_pdb(positions)
+            if wide:
+                raise InputError(
+                    f"{path}: found {wide}; wanted what the columns of a PDB file hold. Write mmCIF: name it "
+                    f"{path.with_suffix('.cif').name}."
+                )
         elif path.suffix.lower() not in (".cif", ".mmcif"):
             raise InputError(
                 f'{path}: found the ending "{path.suffix}"; wanted .cif for mmCIF, or .pdb. Rename it.'
             )
-        moved = self._moved(positions)
+        moved = self._moved(positions, occupancies)
         with atomic_path(path, overwrite=overwrite) as temporary:
             if as_pdb:
                 moved.write_pdb(str(temporary))
             else:
                 moved.make_mmcif_document().write_file(str(temporary))
 
-    def _moved(self, positions: Sequence[NDArray[np.float64]]) -> gemmi.Structure:
+    def _moved(
+        self,
+        positions: Sequence[NDArray[np.float64]],
+        occupancies: Sequence[NDArray[np.float64]] | None,
+    ) -> gemmi.Structure:
         moved = self.parsed.clone()
         moved.cell, moved.spacegroup_hm = gemmi.UnitCell(), ""
         moved.assemblies.clear()
@@ -116,18 +131,21 @@ class Template:
             model.num = number
             for (_, _, atom), point in zip(_atoms(model), np.asarray(place, float).tolist(), strict=True):
                 atom.pos = gemmi.Position(*point)
+            if occupancies is not None:
+                for (_, _, atom), share in zip(_atoms(model), occupancies[number - 1].tolist(), strict=True):
+                    atom.occ = min(max(atom.occ * share, 0.0), 1.0)
             moved.add_model(model)
         return moved
 
-    def _require_columns(self, path: Path, *, models: Sequence[NDArray[np.float64]]) -> None:
-        """Raise where names, numbers or coordinates are too wide for the columns of a PDB file."""
+    def too_wide_for_pdb(self, positions: Sequence[NDArray[np.float64]]) -> str:
+        """What does not fit in the columns of a PDB file: names, numbers or coordinates; else nothing."""
         chains = sorted({chain.name for chain in self.parsed[0] if len(chain.name) > 1})
         least, most = PDB_NUMBERS
         wide = sorted({r.name for c in self.parsed[0] for r in c if len(r.name) > 3})
         numbers = [residue.seqid.num or 0 for chain in self.parsed[0] for residue in chain]
         far = [number for number in numbers if not least <= number <= most]
-        low, high = (min(np.min(place) for place in models), max(np.max(place) for place in models))
-        found = (
+        low, high = (min(np.min(place) for place in positions), max(np.max(place) for place in positions))
+        return (
             f"{len(self)} atoms"
             if len(self) > PDB_ATOMS
             else f'the chain "{chains[0]}"'
@@ -140,11 +158,6 @@ class Template:
             if low <= -999.5 or high >= 9999.5
             else ""
         )
-        if found:
-            raise InputError(
-                f"{path}: found {found}; wanted what the columns of a PDB file hold. Write mmCIF: name it "
-                f"{path.with_suffix('.cif').name}."
-            )
 
 
 def _atoms(model: Any) -> Any:
