@@ -76,6 +76,7 @@ class MadeImages:
             half=torch.arange(len(self)) % 2,
             modes=0.1 * torch.randn(2, coarse, coarse, coarse, generator=generator),
             modes_resolution=MODES_RESOLUTION,
+            latents=torch.randn(len(self), 3, generator=generator),
         )
 
 

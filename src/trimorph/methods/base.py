@@ -45,7 +45,8 @@ class Problem:
     :func:`packed`); ``points``, x, y, z (Å) and weight of each of the parts that the model is to
     have, if the user has a structure; ``chain``, the number of the chain of each, and ``part``, that of the
     rigid segment that the user gave it, or -1 where it stays; ``movable``, the numbers of the parts that may
-    move, if not all.
+    move, if not all;
+    ``latents``, those of all particles where they are given.
     """
 
     box: int
@@ -64,9 +65,10 @@ class Problem:
     chain: Int[Tensor, " g"] | None = None
     part: Int[Tensor, " g"] | None = None
     movable: Int[Tensor, " m"] | None = None
+    latents: Float[Tensor, "n l"] | None = None
 
 
-Ingredient = Literal["mean", "mask", "half", "modes", "points", "chain", "part", "movable"]
+Ingredient = Literal["mean", "mask", "half", "modes", "points", "chain", "part", "movable", "latents"]
 """Parts of a :class:`Problem` that cost time to make, or that few methods have a use for."""
 
 

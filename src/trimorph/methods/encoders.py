@@ -52,6 +52,19 @@ class LatentTable(nn.Module):
         return Posterior.point(self.rows(batch.index))
 
 
+class GivenLatents(nn.Module):
+    """No encoder: every particle's latent is known and stays as it is."""
+
+    def __init__(self, latents: Float[Tensor, "n d"]) -> None:
+        super().__init__()
+        self.register_buffer("latents", latents.clone(), persistent=False)
+        self.latents: Tensor
+
+    def forward(self, batch: Batch, noise: NoiseModel) -> Posterior:
+        """The particles' latents, without uncertainty."""
+        return Posterior.point(self.latents[batch.index])
+
+
 class NoLatent(nn.Module):
     """Latents of dimension 0, for a homogeneous model."""
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
 from trimorph.core.disk import FourierDisk
+from trimorph.core.errors import InputError
 from trimorph.core.noise import NoiseModel
 from trimorph.core.volume import AbstractVolume
 from trimorph.methods.base import Ingredient, Problem, Stage, Survey
-from trimorph.methods.encoders import LatentTable, NoLatent, PixelEncoder
+from trimorph.methods.encoders import GivenLatents, LatentTable, NoLatent, PixelEncoder
 from trimorph.methods.gradient_encoder import GradientEncoder
 from trimorph.methods.latent_settings import IN_OBJECT_FRAME, Encoder, LatentSettings
 from trimorph.methods.object_frame import ObjectFrameEncoder
@@ -28,6 +29,7 @@ Source: Kingma et al., NeurIPS 2016 (free bits)."""
 INGREDIENTS: dict[Encoder, frozenset[Ingredient]] = {
     "object": frozenset({"mean", "modes"}),
     "gradient": frozenset({"mean"}),
+    "given": frozenset({"latents"}),
 }
 """What the encoders need of the problem; the others need nothing."""
 
@@ -142,8 +144,8 @@ class Inference(nn.Module):
         return posterior.leading(1) if isinstance(self.encoder, GradientEncoder) else posterior
 
     def prior(self, posterior: Posterior, disk: FourierDisk, progress: float) -> dict[str, Tensor]:
-        """The weighted divergence of the latents to their prior, a pixel of the plane."""
-        if not self.settings.latent_dim:
+        """The weighted divergence of the latents to their prior, a pixel of the plane; none of given ones."""
+        if not self.settings.latent_dim or isinstance(self.encoder, GivenLatents):
             return {}
         parts = posterior.divergence().mean(0)
         if self.settings.encoder in IN_OBJECT_FRAME and progress < self.settings.beta_warm_up:
@@ -158,9 +160,27 @@ def _make_encoder(settings: LatentSettings, problem: Problem) -> nn.Module:
         return NoLatent()
     if settings.encoder == "none":
         return LatentTable(problem.particles, latents)
+    if settings.encoder == "given":
+        return GivenLatents(_given(problem, latents))
     if settings.encoder == "object":
         return ObjectFrameEncoder(problem, latents, **size)
     if settings.encoder == "gradient":
         return GradientEncoder(problem, latents, resolution=settings.encoder_resolution, **size)
     seen = FourierDisk(problem.box, problem.pixel_size).limit(resolution=settings.encoder_resolution)
     return PixelEncoder(seen, latents, **size)
+
+
+def _given(problem: Problem, latent_dim: int) -> Tensor:
+    """The problem's latents; InputError where there are none, or other ones than the settings ask for."""
+    if problem.latents is None:
+        raise InputError(
+            "Encoder given: found a problem without latents; wanted those of all particles. Pass "
+            "--latents-from with a run, or a file of latents."
+        )
+    if problem.latents.shape != (problem.particles, latent_dim):
+        count, found = problem.latents.shape
+        raise InputError(
+            f"Encoder given: found {count} latents of {found} components; wanted {problem.particles} of "
+            f"{latent_dim}. Pass --latent-dim {found}, and the latents of the particles in use."
+        )
+    return problem.latents

@@ -10,7 +10,7 @@ from trimorph.core.checks import check_choice, check_range
 from trimorph.core.errors import InputError
 from trimorph.methods.base import Stage
 
-Encoder = Literal["object", "gradient", "pixels", "none"]
+Encoder = Literal["object", "gradient", "pixels", "none", "given"]
 
 IN_OBJECT_FRAME: tuple[Encoder, ...] = ("object", "gradient")
 """Encoders that need not learn what poses and CTFs do, so that their latents follow a motion at once."""
@@ -32,7 +32,8 @@ class LatentSettings:
     encoder: Encoder = "object"
     """What gives the latents: object, a network that sees the posterior of the linear modes; gradient, one
     that sees how the image would move and grow the parts of the mean map; pixels, one that sees the image;
-    none, a table with one latent a particle."""
+    none, a table with one latent a particle; given, the latents of another run or program (--latents-from),
+    which stay as they are."""
     encoder_width: int = 256
     """Units in a hidden layer of the encoder."""
     encoder_layers: int = 3

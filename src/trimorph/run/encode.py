@@ -34,7 +34,7 @@ def encode(
     """
     opened = Run.open(run)
     settings = opened.recipe.settings
-    if isinstance(settings, LatentSettings) and settings.encoder == "none":
+    if isinstance(settings, LatentSettings) and settings.encoder in ("none", "given"):
         raise InputError(
             f"{opened.path}: found latents that are a table, a row a particle; wanted an encoder, which "
             "alone can tell of other particles. Train with --encoder object."

@@ -17,6 +17,7 @@ from trimorph.methods.registry import get_method
 from trimorph.reconstruction.mean_map import mean_map
 from trimorph.run.concerns import place_concerns, view_concerns
 from trimorph.run.focus import focus_mask, mask_around, movable_gaussians, unit_mask
+from trimorph.run.given_latents import given_latents, latents_line
 from trimorph.run.mean_report import report_mean
 from trimorph.run.placement import placed
 from trimorph.run.recipe import Recipe
@@ -34,6 +35,7 @@ def check_inputs(recipe: Recipe, stack: ParticleStack) -> None:
     residues = starting_residues(recipe.start, wanted)
     if recipe.start.map is not None:
         read_map(recipe.start.map)
+    given_latents(recipe, stack)
     movable_gaussians(recipe.focus, wanted, residues)
     focus_mask(recipe.focus, wanted, box=stack.box, pixel_size=stack.pixel_size)
     _unit(recipe, stack)
@@ -75,6 +77,10 @@ def measured_problem(
     mask = _mask(recipe, stack, log, place=place, movable=movable)
     if mask is not None:
         found["mask"] = torch.as_tensor(mask)
+    latents = given_latents(recipe, stack)
+    if latents is not None:
+        log.say(latents_line(latents, recipe.start.latents_from))
+        found["latents"] = torch.as_tensor(latents, dtype=torch.float32)
     if "half" in needed:
         found["half"] = torch.as_tensor(two_halves(stack.table, seed=recipe.training.seed) - 1)
     return Problem(

@@ -73,6 +73,10 @@ class Run:
 
     def latents(self, epoch: int | None = None) -> Latents:
         """Posterior of every particle's latent after an epoch, or the latest there are."""
+        return Latents.load(self.latents_file(epoch))
+
+    def latents_file(self, epoch: int | None = None) -> Path:
+        """The file of the latents after an epoch, or the latest."""
         folder = self.path / "latents"
         found = sorted(folder.glob("[0-9]*.npz")) if epoch is None else [folder / f"{epoch:04d}.npz"]
         if not found or not found[-1].is_file():
@@ -81,7 +85,7 @@ class Run:
                 f"{self._epochs('latents', '.npz')}. They are written with every checkpoint that is kept; a "
                 "model of latent dimension 0 has none."
             )
-        return Latents.load(found[-1])
+        return found[-1]
 
     def problem(self, epoch: int | None = None) -> Problem:
         """What the method was told of the data: box, pixel size, noise, mean map."""

@@ -35,10 +35,14 @@ class StartSettings:
     """Rigid segments of the structure where they are known: chains or ranges of residues, such as
     A:1-121,A:122-159,B; residues in none of them stay. By default they are learned (method segments)."""
 
+    latents_from: Path | None = None
+    """Latents that are known, which the model takes as they are: of a run (its folder) on these particles, or
+    in a file (.npz, .npy, cryoDRGN's z.pkl) with a row a particle."""
+
     @property
     def files(self) -> tuple[Path, ...]:
         """Files that the settings name."""
-        return tuple(path for path in (self.map, self.structure) if path is not None)
+        return tuple(path for path in (self.map, self.structure, self.latents_from) if path is not None)
 
 
 def starting_residues(start: StartSettings, wanted: frozenset[Ingredient]) -> Residues | None:

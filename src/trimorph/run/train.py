@@ -17,6 +17,7 @@ from trimorph.methods.base import Problem
 from trimorph.methods.linear import Linear, LinearSettings
 from trimorph.methods.object_frame import EXAMPLES, packed
 from trimorph.methods.registry import get_method
+from trimorph.run.given_latents import with_given_latents
 from trimorph.run.measured import check_inputs, measured_problem
 from trimorph.run.provenance import check_unchanged, provenance
 from trimorph.run.recipe import FREE_TO_CHANGE, Recipe, build_method
@@ -33,7 +34,7 @@ def train(recipe: Recipe, output: Path | str, *, observer: Observer | None = Non
     Under torchrun all processes call it alike. Errors: FileExistsError for a folder in use; those of
     :meth:`Trainer.fit`; all that can be wrong with the particles.
     """
-    path, recipe = Path(output).absolute(), recipe.resolved()
+    path, recipe = Path(output).absolute(), with_given_latents(recipe.resolved())
     with joined(recipe.training.device) as processes:
         if processes.first:
             refuse_unusable(path)
