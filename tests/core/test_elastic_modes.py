@@ -26,14 +26,15 @@ def alpha_carbons(path: Path) -> NDArray[np.float64]:
     return atoms.position[atoms.atom_name == "CA"]
 
 
-def stiffness_matrix(position: Tensor) -> NDArray[np.float64]:
+def stiffness_matrix(position: Tensor, *, fall: float = 0.0) -> NDArray[np.float64]:
     """The Hessian, written out from its 3 x 3 blocks."""
     edges = joined_edges(position, elastic_edges(position, 15.0))
     count = len(position)
     matrix = np.zeros((count, 3, count, 3))
     for i, j in edges.tolist():
         along = (position[i] - position[j]).numpy()
-        block = np.outer(along, along) / (along @ along)
+        square = along @ along
+        block = np.outer(along, along) / square / max(1.0, square**0.5 / 4) ** fall
         for a, b, sign in ((i, i, 1), (j, j, 1), (i, j, -1), (j, i, -1)):
             matrix[a, :, b] += sign * block
     return matrix.reshape(3 * count, 3 * count)
@@ -62,6 +63,11 @@ def test_there_are_six_zero_modes_and_the_others_are_those_of_the_dense_matrix(a
     np.testing.assert_allclose(product, np.eye(20), atol=1e-10)
     rigid = torch.as_tensor(whole_motions(adk.numpy()))
     np.testing.assert_allclose(found.vector.flatten(1) @ rigid, 0, atol=1e-10)
+
+
+def test_springs_may_be_weaker_the_longer_they_are(adk: Tensor) -> None:
+    value = np.linalg.eigvalsh(stiffness_matrix(adk, fall=2.0))
+    np.testing.assert_allclose(elastic_modes(adk, 8, fall=2.0).stiffness, value[6:14], rtol=1e-9)
 
 
 def test_the_stretch_of_springs_is_the_change_of_their_lengths(adk: Tensor) -> None:

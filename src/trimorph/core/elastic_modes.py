@@ -23,6 +23,9 @@ from trimorph.core.errors import InputError
 REACH = 15.0
 """Distance in Å within which points are joined by a spring."""
 
+NEAREST = 4.0
+"""Distance in Å at which a spring whose constant falls with the distance is as stiff as the others."""
+
 MOST_BLOCKS = 2000
 """Points, or blocks of points, that move on their own."""
 
@@ -40,8 +43,7 @@ _RIGID, _SMALL = 6, 300
 class ElasticModes:
     """Modes, softest first, without the six of the whole: orthonormal ``vector``, and its ``stiffness``.
 
-    Amplitudes a_k displace the points by sum_k a_k vector_k at the energy 1/2 sum_k stiffness_k a_k^2, in
-    which all springs have the constant one.
+    Amplitudes a_k displace the points by sum_k a_k vector_k at the energy 1/2 sum_k stiffness_k a_k^2.
     """
 
     stiffness: Float[Tensor, " k"]
@@ -53,20 +55,22 @@ def elastic_modes(
     count: int,
     *,
     reach: float = REACH,
+    fall: float = 0.0,
     most: int = MOST_BLOCKS,
     moving: Bool[Tensor, " n"] | None = None,
 ) -> ElasticModes:
     """The softest modes of the anisotropic network of points within ``reach`` Å of each other.
 
-    Energy 1/2 sum over pairs (e_ij . (u_i - u_j))^2 of displacements u, with e_ij from j to i. Of more than
-    ``most`` points, as many as it takes that follow each other move as one rigid block; the energy stays
-    that of all springs, so stiffnesses are bounds from above. Points that lie apart are joined by
-    :func:`joined_edges`: there is one body. Where only some points are ``moving``, the others are held, and
-    the moving ones have motions as wholes among their modes. In double precision, on the CPU; the same
-    every time.
+    Energy 1/2 sum over pairs k_ij (e_ij . (u_i - u_j))^2 of displacements u, with e_ij from j to i. All
+    springs are alike, or k_ij = (d_ij / NEAREST)^-``fall`` at the distance d_ij. Of more than ``most``
+    points, as many as it takes that follow each other move as one rigid block; the energy stays that of all
+    springs, so stiffnesses are bounds from above. Points that lie apart are joined by :func:`joined_edges`:
+    there is one body. Where only some points are ``moving``, the others are held, and the moving ones have
+    motions as wholes among their modes. In double precision, on the CPU; the same every time.
 
     Errors: InputError for fewer points than ``count`` modes take.
-    Source: Atilgan et al., Biophys. J. 80 (2001) 505; Tama et al., Proteins 41 (2000) 1 (blocks).
+    Source: Atilgan et al., Biophys. J. 80 (2001) 505; Yang et al., PNAS 106 (2009) 12347 (a fall of 2); Tama
+    et al., Proteins 41 (2000) 1 (blocks).
 
     >>> tetrahedron = torch.tensor([[0.0, 0, 0], [9, 9, 0], [9, 0, 9], [0, 9, 9]])
     >>> elastic_modes(tetrahedron, 6).stiffness
@@ -84,7 +88,7 @@ def elastic_modes(
     edges = joined_edges(position, elastic_edges(position, reach)).cpu().numpy()
     basis = block_motions(points[chosen], blocks_of(points[chosen], most))
     columns = (3 * np.flatnonzero(chosen)[:, None] + np.arange(3)).ravel()
-    stretch = (edge_stretch(points, edges)[:, columns] @ basis).tocsr()
+    stretch = (edge_stretch(points, edges, fall=fall)[:, columns] @ basis).tocsr()
     rigid = basis.T @ whole_motions(points) if not held else np.zeros((basis.shape[1], 0))
     value, found = _softest((stretch.T @ stretch).tocsc(), rigid, count)
     vector = np.zeros((count, 3 * len(points)))
@@ -96,13 +100,14 @@ def elastic_modes(
     )
 
 
-def edge_stretch(points: NDArray[np.float64], edges: NDArray[np.int64]) -> csr_array:
-    """How much each spring is stretched by displacements: p rows e_ij . (u_i - u_j), columns x, y, z a point.
+def edge_stretch(points: NDArray[np.float64], edges: NDArray[np.int64], *, fall: float = 0.0) -> csr_array:
+    """How displacements load each spring: p rows sqrt(k_ij) e_ij . (u_i - u_j), columns x, y, z a point.
 
-    Its square, transposed times itself, is the stiffness matrix of the network.
+    Transposed times itself it is the stiffness matrix of the network.
     """
     along = points[edges[:, 0]] - points[edges[:, 1]]
-    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    apart = np.linalg.norm(along, axis=1, keepdims=True)
+    along = along / np.maximum(apart, 1e-9) * (np.maximum(apart, NEAREST) / NEAREST) ** (-fall / 2)
     column = (3 * edges[:, :, None] + np.arange(3)).reshape(len(edges), 6)
     row = np.arange(0, 6 * len(edges) + 1, 6)
     values = np.concatenate([along, -along], axis=1)
