@@ -70,12 +70,40 @@ def test_an_element_that_does_not_exist() -> None:
 
 def test_ranges_are_parts_of_their_own() -> None:
     adk = read_residues(PDB)
-    part = adk.parts("A:122-159, A:1-50", source="--ranges")
-    assert [int((part == number).sum()) for number in (-1, 0, 1)] == [214 - 38 - 50, 38, 50]
+    parts = adk.parts("A:122-159 = 4, A:1-50", source="--ranges")
+    assert [int((parts.number == number).sum()) for number in (-1, 0, 1)] == [214 - 38 - 50, 38, 50]
+    assert parts.segments.tolist() == [4, 1]
     assert adk.chains.tolist() == [0] * 214
     with pytest.raises(
-        InputError, match=r'--ranges: found residues that are both in "A:1-50" and in "A:50-60"'
+        InputError, match=r'--ranges: found residues that are both in "A:1-50=2" and in "A:50-60"'
     ):
-        adk.parts("A:1-50,A:50-60", source="--ranges")
+        adk.parts("A:1-50=2,A:50-60", source="--ranges")
     with pytest.raises(InputError, match=r'found no atom for "B"'):
-        adk.parts("A:1-50,B", source="--ranges")
+        adk.parts("A:1-50,B=2", source="--ranges")
+
+
+@pytest.mark.parametrize("most", ["0", "51", "two", "", "-1", "1.5"])
+def test_a_number_of_segments_that_a_range_cannot_have(most: str) -> None:
+    said = rf'--ranges: found "{most}" segments for the 50 residues of "A:1-50=.*wanted a number from 1 to 50'
+    with pytest.raises(InputError, match=said):
+        read_residues(PDB).parts(f"A:60-99,A:1-50={most}", source="--ranges")
+
+
+def test_learned_segments_do_not_straddle_chains() -> None:
+    two = Residues.of(
+        structure(*((name, number, "GLY", "C", 4.0 * number) for name in "ABC" for number in (1, 2)))
+    )
+    assert two.parts("*:1-2=3", source="x").segments.tolist() == [3]
+    assert two.parts("*", source="x").segments.tolist() == [1]
+    with pytest.raises(InputError, match=r"found 2 segments for the 3 chains of .*wanted 3 or more"):
+        two.parts("*:1-2=2", source="x")
+
+
+def test_beads_are_residues_or_atoms() -> None:
+    found, atoms = read_residues(PDB), read_structure(PDB)[0]
+    own, each = found.beads("residues"), found.beads("atoms")
+    assert np.array_equal(own.position, found.position)
+    assert own.residue.tolist() == list(range(214))
+    assert np.array_equal(each.position, atoms.position)
+    assert np.array_equal(each.residue, atoms.residue - 1)
+    np.testing.assert_allclose(np.bincount(each.residue, each.weight), found.weight)

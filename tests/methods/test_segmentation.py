@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from trimorph.methods.segment_lines import chain_links, followed, segment_lines
-from trimorph.methods.segmentation import Segmentation, share_out
+from trimorph.methods.segment_lines import share_out
+from trimorph.methods.segmentation import Segmentation
 
 LINE = torch.tensor(30 * [0] + 3 * [-1] + 10 * [1] + 2 * [0] + 4 * [2])
 COUNTS = torch.tensor([4, 2, 1])
@@ -109,32 +109,6 @@ def test_many_chains_cost_their_residues_times_the_segments_of_one() -> None:
     made = Segmentation(line, share_out(torch.bincount(line), 200), exponent=20.0)
     assert made.count == 200
     assert made(sampled=False).shape == (14_000, 4)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "most", "expected"), [([10, 10], 3, [2, 1]), ([5, 1, 1], 1, [1, 1, 1]), ([2], 9, [2])]
-)
-def test_segments_are_shared_out(sizes: list[int], most: int, expected: list[int]) -> None:
-    assert share_out(torch.tensor(sizes), most).tolist() == expected
-
-
-def test_a_ligand_follows_what_it_is_bound_to() -> None:
-    position = torch.zeros(6, 3)
-    position[:, 0] = torch.tensor([0.0, 4.0, 8.0, 12.0, 1.0, 9.0])  # the last two stand at the chain's end
-    position[4:, 1] = torch.tensor([3.0, -9.0])
-    chain = torch.zeros(6, dtype=torch.long)
-    links = chain_links(position, chain)
-    follows = followed(position, links[links[:, 1] < 4])
-    assert follows.tolist() == [0, 1, 2, 3, 0, 2]
-    line = segment_lines(chain, None, moving=torch.ones(6, dtype=torch.bool), follows=follows)
-    assert line.tolist() == [0, 0, 0, 0, -1, -1]
-
-
-def test_parts_of_the_user_are_lines() -> None:
-    part = torch.tensor([2, 2, -1, 0, 0])
-    everything = torch.ones(5, dtype=torch.bool)
-    line = segment_lines(torch.zeros(5, dtype=torch.long), part, moving=everything, follows=torch.arange(5))
-    assert line.tolist() == [1, 1, -1, 0, 0]
 
 
 def test_what_is_merged_counts_for_its_owner() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,7 +24,7 @@ RESIDUES = Residues.of(ATOMS)
 BOUNDARY = 130
 
 
-def made(*, part: bool = False, **settings: Any) -> Segments:
+def made(*, part: bool = False, atoms: bool = False, **settings: Any) -> Segments:
     """A model of the structure that moves and whose segments differ, by chance but always the same."""
     noise = NoiseModel(torch.ones(1, BOX // 2 + 1))
     problem = with_structure(
@@ -33,6 +34,13 @@ def made(*, part: bool = False, **settings: Any) -> Segments:
         number = (torch.arange(214) >= BOUNDARY).long()
         number[:10] = -1
         problem = replace(problem, part=number)
+    if atoms:
+        beads = RESIDUES.beads("atoms")
+        problem = replace(
+            problem,
+            beads=torch.as_tensor(np.column_stack([beads.position, beads.weight]), dtype=torch.float32),
+            bead_point=torch.as_tensor(beads.residue),
+        )
     small: dict[str, Any] = {"latent_dim": 1, "encoder": "pixels", "segments": 5, "width": 16, "layers": 1}
     torch.manual_seed(0)
     method = Segments(SegmentsSettings(**small | settings), problem).eval()
@@ -40,6 +48,19 @@ def made(*, part: bool = False, **settings: Any) -> Segments:
         for parameter in method.parameters():
             parameter += 0.1 * torch.randn(parameter.shape)
     return method
+
+
+def test_beads_that_are_atoms_follow_their_residues() -> None:
+    """The same network moves the same residues, whatever scatters."""
+    by_residue, by_atom = made(), made(atoms=True)
+    residue = torch.as_tensor(RESIDUES.atoms.residue)
+    with torch.no_grad():
+        motion, decoded = by_residue.residue_motion(Z), by_atom.decode(Z)
+        assert torch.equal(by_atom.residue_motion(Z).shift, motion.shift)
+        expected = motion.place(torch.as_tensor(ATOMS.position, dtype=torch.float32), residue)
+    assert torch.equal(decoded.position, expected)
+    assert decoded.amplitude.shape == decoded.width.shape == (3, len(ATOMS))
+    assert torch.equal(by_atom.position, by_residue.position)
 
 
 @pytest.mark.parametrize("part", [False, True])

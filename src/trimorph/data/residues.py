@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,17 +15,37 @@ from trimorph.core.errors import InputError
 from trimorph.data.scattering import electron_form_factor
 from trimorph.data.structure import Structure, read_structure, select_atoms
 
+BeadKind = Literal["residues", "atoms"]
+
+
+@dataclass(frozen=True, eq=False)
+class Beads:
+    """Points (n, 3) in Å that scatter, how much, and the number of the residue that each belongs to."""
+
+    position: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    residue: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Number of the part that each residue is in, or -1, and the most rigid segments that each part has."""
+
+    number: NDArray[np.int64]
+    segments: NDArray[np.int64]
+
 
 @dataclass(frozen=True, eq=False)
 class Residues:
     """Points (g, 3) in Å where residues scatter, and how much: what all their electron density sums to.
 
-    ``first`` holds the first atom of each, which knows its chain and number.
+    ``first`` holds the first atom of each, which knows its chain and number; ``atoms`` are all of them.
     """
 
     position: NDArray[np.float64]
     weight: NDArray[np.float64]
     first: Structure
+    atoms: Beads
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -44,7 +66,12 @@ class Residues:
         moment = np.add.reduceat(weight[:, None] * structure.position, start)
         chosen = np.zeros(len(structure), bool)
         chosen[start] = True
-        return cls(moment / total[:, None], total, structure.select(chosen))
+        atoms = Beads(structure.position, weight, np.cumsum(chosen) - 1)
+        return cls(moment / total[:, None], total, structure.select(chosen), atoms)
+
+    def beads(self, kind: BeadKind) -> Beads:
+        """One point a residue, or one an atom."""
+        return self.atoms if kind == "atoms" else Beads(self.position, self.weight, np.arange(len(self)))
 
     def chosen(self, selection: str, *, source: str) -> NDArray[np.int64]:
         """Numbers of the residues that a selection names: see :func:`select_atoms`."""
@@ -58,23 +85,45 @@ class Residues:
         order[np.argsort(first)] = np.arange(len(names))
         return order[number]
 
-    def parts(self, ranges: str, *, source: str) -> NDArray[np.int64]:
-        """Number of the range that each residue lies in, or -1: ranges as in a selection, one part each.
+    def parts(self, ranges: str, *, source: str) -> Parts:
+        """The part that each residue is in: ranges as in a selection, one part each, each of one segment.
 
-        Errors: InputError for a range that names no residue, and for ranges that share some.
+        ``A:1-121=4`` is a part of at most 4 segments, at least one on each of its chains.
+        Errors: InputError for a range that names no residue, ranges that share some, and a number of segments
+        that a range cannot have.
         """
-        part = np.full(len(self), -1)
-        pieces = ranges.split(",")
-        for number, piece in enumerate(pieces):
-            chosen = self.chosen(piece, source=source)
-            shared = part[chosen].max()
+        number = np.full(len(self), -1)
+        segments = []
+        pieces = [piece.strip() for piece in ranges.split(",")]
+        for this, piece in enumerate(pieces):
+            selection, equals, most = piece.partition("=")
+            chosen = self.chosen(selection.strip(), source=source)
+            shared = number[chosen].max()
             if shared >= 0:
                 raise InputError(
-                    f'{source}: found residues that are both in "{pieces[shared].strip()}" and in '
-                    f'"{piece.strip()}"; wanted ranges apart, as a residue belongs to one part. Shorten one.'
+                    f'{source}: found residues that are both in "{pieces[shared]}" and in "{piece}"; wanted '
+                    "ranges apart, as a residue belongs to one part. Shorten one."
                 )
-            part[chosen] = number
-        return part
+            number[chosen] = this
+            segments.append(self._segments(chosen, piece, most.strip(), source) if equals else 1)
+        return Parts(number, np.asarray(segments))
+
+    def _segments(self, chosen: NDArray[np.int64], piece: str, most: str, source: str) -> int:
+        """What stands behind the "=" of a range."""
+        chains = len(np.unique(self.chains[chosen]))
+        if not re.fullmatch(r"\d+", most) or int(most) < 1 or int(most) > len(chosen):
+            raise InputError(
+                f'{source}: found "{most}" segments for the {len(chosen)} residues of "{piece}"; wanted a '
+                f"number from 1 to {len(chosen)}, as a segment has a residue at least. Correct it, or leave "
+                f'"={most}" out for one rigid segment.'
+            )
+        if 1 < int(most) < chains:
+            raise InputError(
+                f'{source}: found {most} segments for the {chains} chains of "{piece}"; wanted {chains} or '
+                "more, as a segment that is learned is on one chain, or 1 for one rigid body of them all. "
+                "Correct the number."
+            )
+        return int(most)
 
 
 def read_residues(path: Path) -> Residues:

@@ -42,11 +42,12 @@ class Problem:
     the density may vary, if the user says where; ``half``, each particle's half set (0 or 1); ``modes``,
     those of the linear model, each as long as its latent's standard deviation, on the coarsest grid for
     ``modes_resolution`` in Å, and ``mode_latents``, what is said of them by some of the particles (see
-    :func:`packed`); ``points``, x, y, z (Å) and weight of each of the parts that the model is to
-    have, if the user has a structure; ``chain``, the number of the chain of each, and ``part``, that of the
-    rigid segment that the user gave it, or -1 where it stays; ``movable``, the numbers of the parts that may
-    move, if not all;
-    ``latents``, those of all particles where they are given.
+    :func:`packed`); ``points``, x, y, z (Å) and weight of each of the parts that the model is to have, if the
+    user has a structure; ``chain``, the number of the chain of each, and ``part``, that of the part that the
+    user put it in, or -1 where it stays, with ``part_segments``, the most rigid segments of each part;
+    ``beads``, what scatters in place of the points, and ``bead_point``, the number of the point that each
+    goes with; ``movable``, the numbers of the points that may move, if not all; ``latents``, those of all
+    particles where they are given.
     """
 
     box: int
@@ -64,11 +65,27 @@ class Problem:
     points: Float[Tensor, "g 4"] | None = None
     chain: Int[Tensor, " g"] | None = None
     part: Int[Tensor, " g"] | None = None
+    part_segments: Int[Tensor, " p"] | None = None
+    beads: Float[Tensor, "b 4"] | None = None
+    bead_point: Int[Tensor, " b"] | None = None
     movable: Int[Tensor, " m"] | None = None
     latents: Float[Tensor, "n l"] | None = None
 
 
-Ingredient = Literal["mean", "mask", "half", "modes", "points", "chain", "part", "movable", "latents"]
+Ingredient = Literal[
+    "mean",
+    "mask",
+    "half",
+    "modes",
+    "points",
+    "chain",
+    "part",
+    "part_segments",
+    "beads",
+    "bead_point",
+    "movable",
+    "latents",
+]
 """Parts of a :class:`Problem` that cost time to make, or that few methods have a use for."""
 
 

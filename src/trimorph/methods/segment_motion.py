@@ -14,8 +14,8 @@ from trimorph.core.rigid_blend import blended_displacement, turn_quaternion
 from trimorph.core.screw import screw_displacement
 from trimorph.methods.base import Problem
 from trimorph.methods.networks import ResidualMLP
-from trimorph.methods.segment_lines import chain_links, followed, segment_lines
-from trimorph.methods.segmentation import Segmentation, share_out
+from trimorph.methods.segment_lines import lay_lines
+from trimorph.methods.segmentation import Segmentation
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion
 
 STEP = 5.0
@@ -36,17 +36,11 @@ class SegmentMotion(nn.Module):
     ) -> None:
         super().__init__()
         assert problem.points is not None  # so checked
-        assert problem.chain is not None
-        position, free = problem.points[:, :3], moving_residues(problem)
-        own = torch.arange(len(position))
-        follows = followed(position, chain_links(position, problem.chain))
-        if problem.part is not None or not bool((free & (follows == own)).any()):
-            follows = own
-        line = segment_lines(problem.chain, problem.part, moving=free, follows=follows)
-        counts = torch.bincount(line[line >= 0])
-        counts = torch.ones_like(counts) if problem.part is not None else share_out(counts, most)
-        self.segmentation = Segmentation(line, counts, exponent=sharpness)
-        moves = free & (line[follows] >= 0)
+        free = moving_residues(problem)
+        lines = lay_lines(problem, free, most=most)
+        follows, own = lines.follows, torch.arange(len(free))
+        self.segmentation = Segmentation(lines.line, lines.counts, exponent=sharpness)
+        moves = free & (lines.line[follows] >= 0)
         self.all_move = bool((moves & (follows == own)).all())
         still = torch.tensor([1.0, 0.0, 0.0, 0.0])[:, None]
         for name, values in (("free", free), ("follows", follows), ("moves", moves), ("still", still)):

@@ -58,7 +58,8 @@ class Segmentation(nn.Module):
         self.valid: Tensor
         self.register_buffer("owner", torch.arange(most).repeat(len(counts), 1))
         self.owner: Tensor
-        self.register_load_state_dict_pre_hook(_owners_of_themselves)
+        register: Any = self.register_load_state_dict_pre_hook
+        register(_owners_of_themselves)
         if self.learned:
             self.mean = nn.Parameter(torch.zeros(3, len(counts), most))
             self.log_spread = nn.Parameter(torch.full((3, len(counts), most), START_SPREAD).log())
@@ -165,16 +166,3 @@ class Segmentation(nn.Module):
 def _owners_of_themselves(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
     """What checkpoints lack from before segments could be merged."""
     state.setdefault(f"{prefix}owner", module.get_buffer("owner"))
-
-
-def share_out(sizes: Int[Tensor, " c"], most: int) -> Int[Tensor, " c"]:
-    """Segments of each line: ``most`` in proportion to its residues, at least one and no more than these.
-
-    >>> share_out(torch.tensor([200, 100, 2]), 6).tolist()
-    [4, 2, 1]
-    """
-    wanted = most * sizes / sizes.sum()
-    counts = wanted.floor().long()
-    left = most - int(counts.sum())
-    counts[torch.argsort(wanted - counts, descending=True, stable=True)[:left]] += 1
-    return torch.minimum(counts.clamp_min(1), sizes)

@@ -50,7 +50,12 @@ class Segments(StructureMethod):
         self.position: Tensor
         self.register_buffer("links", chain_links(points[:, :3], chain), persistent=False)
         self.links: Tensor
-        self.register_buffer("amplitude", points[:, 3].clone())  # both are set when training begins
+        beads = points if problem.beads is None else problem.beads
+        self.register_buffer("beads", beads[:, :3].clone(), persistent=False)
+        self.beads: Tensor
+        self.register_buffer("bead_point", problem.bead_point, persistent=False)
+        self.bead_point: Tensor | None  # residues in their order by default
+        self.register_buffer("amplitude", beads[:, 3].clone())  # both are set when training begins
         self.amplitude: Tensor
         self.register_buffer("blob_width", torch.tensor(self.finest))
         self.blob_width: Tensor
@@ -73,8 +78,9 @@ class Segments(StructureMethod):
     @classmethod
     def wants(cls, settings: SegmentsSettings) -> frozenset[Ingredient]:
         """The mean map, a structure with its chains, what of it may move, and what the encoder needs."""
-        own: frozenset[Ingredient] = frozenset({"mean", "points", "chain", "part", "movable"})
-        return own | Inference.wants(settings)
+        own: tuple[Ingredient, ...] = ("mean", "points", "chain", "part", "part_segments", "movable")
+        beads: tuple[Ingredient, ...] = ("beads", "bead_point")
+        return frozenset(own + beads) | Inference.wants(settings)
 
     @classmethod
     def refuse(cls, settings: SegmentsSettings, problem: Problem) -> None:
@@ -119,8 +125,8 @@ class Segments(StructureMethod):
         return posterior
 
     def decode(self, z: Float[Tensor, "v d"]) -> Gaussians:
-        """The residues at latents z, moved by the most likely segments."""
-        return self._moved(z, sampled=False)
+        """The residues, or their atoms, at latents z, moved by the most likely segments."""
+        return self._cloud(self._motion(z, sampled=False))
 
     def residue_motion(self, z: Float[Tensor, "v d"]) -> ResidueMotion:
         """Where latents take every residue, moved by the most likely segments."""
@@ -154,14 +160,13 @@ class Segments(StructureMethod):
         """Give the residues the mean map's scale and sharpness, and see where the latents start."""
         assert self.mean is not None  # so checked
         density, weight = self.mean.to(self.position), self.amplitude
-        cloud, reached = cloud_of_atoms(
-            self.position, weight, density, self.pixel_size, resolution=self.finest
-        )
+        cloud, reached = cloud_of_atoms(self.beads, weight, density, self.pixel_size, resolution=self.finest)
         self.amplitude.copy_(cloud.amplitude[0])
         self.blob_width.copy_(cloud.width[0, 0])
+        beads = f"{len(weight)} {'residues' if self.bead_point is None else 'atoms'}"
         yield (
-            f"neutral model: {len(weight)} residues, {float(self.blob_width):.3g} Å wide: correlation "
-            f"{reached:.3f} in the last band of the mean map, to {self.finest:.1f} Å"
+            f"neutral model: {beads}, {float(self.blob_width):.3g} Å wide: correlation {reached:.3f} in the "
+            f"last band of the mean map, to {self.finest:.1f} Å"
         )
         if self.motion is not None:
             lines = self.motion.segmentation
@@ -173,13 +178,15 @@ class Segments(StructureMethod):
         """How the images differ, divergences and priors of the motion, a pixel of the plane each."""
         batch, terms = self.inference.posed(batch, stage)
         posterior = self.inference.opened(self.encode(batch), progress)
-        cloud = self._moved(posterior.sample(), sampled=self.training)
+        motion = self._motion(posterior.sample(), sampled=self.training)
+        cloud = self._cloud(motion)
         predicted = render_batch(cloud, batch)
         compared = correlation_score if self.settings.score == "correlation" else whitened_likelihood
         power = self.noise.at(batch.disk, batch.group)
         score = compared(predicted, batch.image, power=power, disk=batch.disk)
         terms[self.settings.score] = score.mean() / float(batch.disk.weight.sum())
-        return terms | self._priors(cloud, batch) | self.inference.prior(posterior, batch.disk, progress)
+        position = cloud.position if self.bead_point is None else motion.place(self.position)
+        return terms | self._priors(position, batch) | self.inference.prior(posterior, batch.disk, progress)
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """How many segments are left, which residues they hold, and what the encoder sees from here on.
@@ -200,13 +207,15 @@ class Segments(StructureMethod):
         )
         return lines if last else lines + self.inference.review(stage, survey, self.decode)
 
-    def _moved(self, z: Float[Tensor, "v d"], *, sampled: bool) -> Gaussians:
-        neutral, amplitude = self.neutral, self.amplitude
+    def _cloud(self, motion: ResidueMotion) -> Gaussians:
+        """What scatters, where residues move it."""
+        neutral, amplitude, present = self.neutral, self.amplitude, motion.occupancy
         if "scale" in neutral:
             amplitude = amplitude * neutral["scale"].exp()
-        width = (self.blob_width * neutral["width"].exp()).expand(len(z), len(amplitude))
-        motion = self._motion(z, sampled=sampled)
-        return Gaussians(motion.place(self.position), amplitude * motion.occupancy, width)
+        if self.bead_point is not None:
+            present = present[:, self.bead_point]
+        width = (self.blob_width * neutral["width"].exp()).expand_as(present)
+        return Gaussians(motion.place(self.beads, self.bead_point), amplitude * present, width)
 
     def _motion(self, z: Float[Tensor, "v d"], *, sampled: bool) -> ResidueMotion:
         if self.motion is None:
@@ -214,17 +223,17 @@ class Segments(StructureMethod):
         found: ResidueMotion = self.motion(z, self.position, sampled=sampled)
         return found
 
-    def _priors(self, cloud: Gaussians, batch: Batch) -> dict[str, Tensor]:
+    def _priors(self, position: Float[Tensor, "v g 3"], batch: Batch) -> dict[str, Tensor]:
         """Costs of broken chains and of clashes, an image each, and of the segments, once for all images."""
         settings, motion, pixels = self.settings, self.motion, float(batch.disk.weight.sum())
         if motion is None:
             return {}
         terms = {}
         if settings.continuity and len(self.links):
-            cost = discontinuity(cloud.position, self.position, self.links)
+            cost = discontinuity(position, self.position, self.links)
             terms["continuity"] = settings.continuity * cost.mean() / pixels
         if settings.clash:
-            terms["clash"] = settings.clash * clashes(cloud.position, self.position).mean() / pixels
+            terms["clash"] = settings.clash * clashes(position, self.position).mean() / pixels
         if settings.segments_beta and motion.segmentation.learned:
             divergence = motion.segmentation.divergence() / (self.particles * pixels)
             terms["segments"] = settings.segments_beta * divergence

@@ -61,11 +61,8 @@ def measured_problem(
             log.say(said)
         found = {"mean": torch.as_tensor(density)}
         if residues is not None:
-            place, points = _points(recipe, residues, density, stack, log)
-            found |= {"points": points, "chain": torch.as_tensor(residues.chains)}
-            if recipe.start.ranges is not None:
-                parts = residues.parts(recipe.start.ranges, source="--ranges")
-                found["part"] = torch.as_tensor(parts)
+            place = _place(recipe, residues, density, stack, log)
+            found |= _structure(recipe, residues, place)
     if stack.table.rotation is not None:
         concerns += view_concerns(stack.table.rotation)
     for line in concerns:
@@ -94,10 +91,10 @@ def measured_problem(
     )
 
 
-def _points(
+def _place(
     recipe: Recipe, residues: Residues, density: NDArray[np.float32], stack: ParticleStack, log: Observer
-) -> tuple[NDArray[np.float64], torch.Tensor]:
-    """Where the residues stand, and they with their weights as a problem holds them."""
+) -> NDArray[np.float64]:
+    """Where the residues stand in Å about the origin voxel."""
     assert recipe.start.structure is not None  # so read
     table = stack.table
     place, said = placed(
@@ -108,7 +105,27 @@ def _points(
         source=recipe.start.structure,
     )
     log.say(said)
-    return place, torch.as_tensor(np.column_stack([place, residues.weight]), dtype=torch.float32)
+    return place
+
+
+def _structure(recipe: Recipe, residues: Residues, place: NDArray[np.float64]) -> dict[str, Any]:
+    """What a problem holds of a structure whose residues stand at ``place``."""
+    chain = torch.as_tensor(residues.chains)
+    found = {"points": _with_weight(place, residues.weight), "chain": chain}
+    if recipe.start.beads != "residues":
+        beads = residues.beads(recipe.start.beads)
+        shift = place[0] - residues.position[0]
+        found["beads"] = _with_weight(beads.position + shift, beads.weight)
+        found["bead_point"] = torch.as_tensor(beads.residue)
+    if recipe.start.ranges is not None:
+        parts = residues.parts(recipe.start.ranges, source="--ranges")
+        found["part"] = torch.as_tensor(parts.number)
+        found["part_segments"] = torch.as_tensor(parts.segments)
+    return found
+
+
+def _with_weight(place: NDArray[np.float64], weight: NDArray[np.float64]) -> torch.Tensor:
+    return torch.as_tensor(np.column_stack([place, weight]), dtype=torch.float32)
 
 
 def _mask(

@@ -13,7 +13,7 @@ from trimorph.core.errors import InputError
 from trimorph.core.fsc import fourier_shell_correlation
 from trimorph.core.voxel_grid import resample
 from trimorph.data.mrc import read_map
-from trimorph.data.residues import Residues, read_residues
+from trimorph.data.residues import BeadKind, Residues, read_residues
 from trimorph.methods.base import Ingredient
 
 ALIKE = 0.5
@@ -32,8 +32,13 @@ class StartSettings:
     stand, with one width and scale fitted to the map."""
 
     ranges: str | None = None
-    """Rigid segments of the structure where they are known: chains or ranges of residues, such as
-    A:1-121,A:122-159,B; residues in none of them stay. By default they are learned (method segments)."""
+    """Parts of the structure with rigid segments of their own: chains or ranges of residues, such as
+    A:1-121=4,A:122-159,B. Behind = is how many segments a part has at most, which are learned; without it
+    the part is one rigid segment. Residues in no part stay. By default everything is learned (method
+    segments)."""
+
+    beads: BeadKind = "residues"
+    """What of the structure scatters: residues, one point for each, or atoms (method segments)."""
 
     latents_from: Path | None = None
     """Latents that are known, which the model takes as they are: of a run (its folder) on these particles, or
@@ -59,6 +64,11 @@ def starting_residues(start: StartSettings, wanted: frozenset[Ingredient]) -> Re
         raise InputError(
             f'Found --ranges "{start.ranges}" without a structure or for a method without rigid segments; '
             "wanted both. Pass --structure and use the method segments, or leave --ranges out."
+        )
+    if start.beads != "residues" and (start.structure is None or "beads" not in wanted):
+        raise InputError(
+            f"Found --beads {start.beads} without a structure or for a method whose Gaussians are residues; "
+            "wanted both. Pass --structure and use the method segments, or leave --beads out."
         )
     if start.structure is None and "chain" in wanted:
         raise InputError(
