@@ -16,6 +16,9 @@ from trimorph.core.disk import FourierDisk
 from trimorph.core.errors import InputError
 from trimorph.core.gridding import OVERSAMPLING, Gridding
 
+PROJECTION_GRIDDING = Gridding(2)
+"""The kernel that sums are gathered with unless another is given."""
+
 POINTS_A_PASS = {"cpu": 4096}  # what keeps a pass inside the second-level cache of a processor
 POINTS_ELSEWHERE = 1 << 20
 
@@ -42,7 +45,7 @@ class BackProjector:
     """
 
     def __init__(self, disk: FourierDisk, *, gridding: Gridding | None = None) -> None:
-        self.gridding = gridding or Gridding(2)
+        self.gridding = gridding or PROJECTION_GRIDDING
         self.box, device = disk.box, disk.device
         self.radius = float(disk.radius[-1])
         self._margin = self.gridding.width // 2 + 1

@@ -125,19 +125,35 @@ def reconstruct(
     target = _device(device)
     weight = _check_weights(weights, len(stack))
     sets = _half_sets(stack, half, weight, seed)
-    disk = _limited(stack.disk, limit)
+    disk = _limited(stack.disk, limit).to(target)
+    projectors = back_project(
+        stack, sets=sets, weight=weight, disk=disk, batch_size=batch_size, progress=progress
+    )
+    return _finish(projectors, disk=disk, mask=mask, sets=sets)
+
+
+def back_project(
+    stack: Images,
+    *,
+    sets: NDArray[np.int64],
+    weight: NDArray[np.float32],
+    disk: FourierDisk,
+    batch_size: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[BackProjector]:
+    """Sums of half set 1 and of half set 2 on the disk's device; ``sets`` is 0 for particles left out."""
     order = np.flatnonzero(sets)
-    projectors = [BackProjector(disk.to(target)) for _ in (1, 2)]
+    projectors = [BackProjector(disk) for _ in (1, 2)]
     noise, done = stack.noise, 0
     with ThreadPoolExecutor(2) as pool:  # the halves share nothing, so each has a thread of its own
         insert = map if torch.get_num_threads() == 1 else pool.map
-        for batch in stack.batches(order, batch_size, limit=disk):
+        for batch in stack.batches(order, batch_size, limit=disk.to("cpu")):
             rows = [torch.as_tensor(sets[batch.index.numpy()] == number) for number in (1, 2)]
             list(insert(partial(_insert, batch=batch, noise=noise, weight=weight), projectors, rows))
             done += len(batch)
             if progress is not None:
                 progress(done, len(order))
-    return _finish(projectors, disk=disk, mask=mask, sets=sets)
+    return projectors
 
 
 def _insert(
@@ -164,7 +180,7 @@ def _finish(
     sets: NDArray[np.int64],
 ) -> Reconstruction:
     """Solve the halves, then the whole under the prior that their FSC gives, without and with a mask."""
-    corners = spherical_mask(disk.box, radius=disk.box / 2 - 3, edge=3.0)
+    corners = ball_of(disk)
     first, second = (projector.solve().cpu().numpy() * corners for projector in projectors)
     correlate = partial(
         shell_correlation, first, second, pixel_size=disk.pixel_size, last=int(disk.shell[-1])
@@ -172,16 +188,21 @@ def _finish(
     curves = correlate()
     whole = projectors[0] + projectors[1]
     if mask is None:
-        draft = whole.solve(_ssnr(curves), steps=0).cpu().numpy() * corners
+        draft = whole.solve(wiener_ssnr(curves), steps=0).cpu().numpy() * corners
         bright = float(np.quantile(draft, QUANTILE)) > 0
         mask = molecular_mask(draft, pixel_size=disk.pixel_size) if bright else None
     if mask is not None:
         curves = correlate(mask=mask)
-    density = whole.solve(_ssnr(curves)).cpu().numpy() * corners
+    density = whole.solve(wiener_ssnr(curves)).cpu().numpy() * corners
     return Reconstruction(density, first, second, mask, curves, sets)
 
 
-def _ssnr(curves: ShellCorrelation) -> Tensor:
+def ball_of(disk: FourierDisk) -> Density:
+    """1 where the box can hold density: all but its corners."""
+    return spherical_mask(disk.box, radius=disk.box / 2 - 3, edge=3.0)
+
+
+def wiener_ssnr(curves: ShellCorrelation) -> Tensor:
     """Signal-to-noise ratio of the whole set, 2 FSC / (1 - FSC), on each shell.
 
     Beyond the first crossing of 0.143 the unmasked FSC is taken: in a small mask noise alone has high values.
