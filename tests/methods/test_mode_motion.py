@@ -83,7 +83,7 @@ def test_domains_that_turn_far_stay_rigid(problem: Problem) -> None:
     motion = with_amplitudes(motion_of(problem), torch.tensor([1.0, 0, 0, 0, 0, 0]))
     far = 5.0
     moved = position + motion(torch.tensor([[far, 0.0]]), position, sampled=False).shift[0].detach()
-    straight = position + far * motion.slide[0].view(-1, 3)
+    straight = position + far * STEP * motion.slide[0]
     first, second = elastic_edges(position, 8.0).unbind(1)
 
     def change(place: Tensor) -> float:
@@ -94,6 +94,7 @@ def test_domains_that_turn_far_stay_rigid(problem: Problem) -> None:
     assert change(moved) < 0.5 * change(straight)
 
 
+@torch.no_grad()
 def test_atoms_turn_with_their_residues(problem: Problem) -> None:
     """Atoms of a residue keep their distances, and rigid motions of the whole are those of its atoms."""
     assert problem.points is not None
