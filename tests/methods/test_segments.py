@@ -88,7 +88,7 @@ def test_a_turn_about_a_hinge_is_exact(problem: Problem, monkeypatch: pytest.Mon
     end = method.position[BOUNDARY - 1 :]
     slide = torch.linalg.cross(turn, end.mean(0) - pivot)
     still = torch.zeros(3)
-    screws = torch.stack([still, turn])[None], torch.stack([still, slide])[None]
+    screws = torch.stack([still, turn])[None], torch.stack([still, slide])[None], torch.ones(1, 2)
     monkeypatch.setattr(method.motion, "screws", lambda z: screws)
     found = method.decode(torch.zeros(1, 1)).position[0]
     expected = (end - pivot) @ vector_to_matrix(turn).mT + pivot

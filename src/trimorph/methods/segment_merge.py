@@ -21,13 +21,17 @@ from trimorph.methods.structure_method import RigidMotion, Segment
 SURVEYED = 512
 """Images, at least, by which motions are compared."""
 
+PRESENT = 10.0
+"""Distance in Å that segments are taken to be apart of which one is there and the other is not."""
+
 
 @dataclass(frozen=True, eq=False)
 class MotionMoments:
-    """Means over images of D_m^T D_n, where D_m (3, 4) takes (x, 1) to the displacement by segment m.
+    """Means over images of D_m^T D_n, where D_m (4, 4) takes (x, 1) to the displacement by segment m.
 
     So the mean squared distance between two motions is known at any point, of which second moments of the
-    residues are all that is needed. Images of all processes count.
+    residues are all that is needed. A fourth axis holds the occupancy, of which one counts as PRESENT.
+    Images of all processes count.
     """
 
     mean: Float[Tensor, "s 4 s 4"]
@@ -117,12 +121,15 @@ def owners(segmentation: Segmentation, groups: Sequence[Sequence[Segment]]) -> I
     return owner
 
 
-def _displacements(motion: RigidMotion) -> Float[Tensor, "v s 3 4"]:
+def _displacements(motion: RigidMotion) -> Float[Tensor, "v s 4 4"]:
     rotation = vector_to_matrix(motion.turn.double())
     centre = motion.centre.double()
     turned = rotation - torch.eye(3).to(rotation)
     constant = motion.shift.double() - (turned @ centre[..., None])[..., 0]
-    return torch.cat([turned, constant[..., None]], dim=-1)
+    moved = torch.cat([turned, constant[..., None]], dim=-1)
+    present = torch.zeros_like(moved[..., :1, :])
+    present[..., 0, 3] = PRESENT * motion.occupancy
+    return torch.cat([moved, present], dim=-2)
 
 
 def _moment(points: Float[Tensor, "n 3"]) -> Float[Tensor, "4 4"]:

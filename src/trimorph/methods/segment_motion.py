@@ -21,6 +21,13 @@ from trimorph.methods.structure_method import ResidueMotion, RigidMotion
 STEP = 5.0
 """What an output of one stands for in Å: of a slide, and of a turn at the particle's radius."""
 
+FULLEST = 1.25
+"""Most of a segment that an image has, as a share of what the structure has there: some are better ordered
+than the whole, but none is there twice."""
+
+STRENGTH = 5.0
+"""What an output of one stands for in the logarithm of the odds that a segment is there."""
+
 
 class SegmentMotion(nn.Module):
     """Motions of residues by a network f(z) - f(0), so that z = 0 is the structure by construction.
@@ -32,7 +39,15 @@ class SegmentMotion(nn.Module):
     """
 
     def __init__(
-        self, problem: Problem, latent_dim: int, *, most: int, sharpness: float, width: int, layers: int
+        self,
+        problem: Problem,
+        latent_dim: int,
+        *,
+        most: int,
+        sharpness: float,
+        occupancy: bool,
+        width: int,
+        layers: int,
     ) -> None:
         super().__init__()
         assert problem.points is not None  # so checked
@@ -42,45 +57,41 @@ class SegmentMotion(nn.Module):
         self.segmentation = Segmentation(lines.line, lines.counts, exponent=sharpness)
         moves = free & (lines.line[follows] >= 0)
         self.all_move = bool((moves & (follows == own)).all())
-        still = torch.tensor([1.0, 0.0, 0.0, 0.0])[:, None]
+        still = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])[:, None]
         for name, values in (("free", free), ("follows", follows), ("moves", moves), ("still", still)):
             self.register_buffer(name, values, persistent=False)
         self.free: Tensor
         self.follows: Tensor
         self.moves: Tensor
         self.still: Tensor
-        self.radius = problem.radius
-        self.network = ResidualMLP(
-            latent_dim, 6 * self.segmentation.count, width=width, layers=layers, last_bias=False
-        )
+        self.radius, self.occupancy = problem.radius, occupancy
+        outputs = (7 if occupancy else 6) * self.segmentation.count
+        self.network = ResidualMLP(latent_dim, outputs, width=width, layers=layers, last_bias=False)
         nn.init.zeros_(self.network.last.weight)
 
     def forward(
         self, z: Float[Tensor, "v d"], position: Float[Tensor, "g 3"], *, sampled: bool
     ) -> ResidueMotion:
         """Motions of the residues, with segments drawn from their posteriors or at their means."""
-        turn, slide = self.screws(z)
+        turn, slide, occupancy = self.screws(z)
         with torch.autocast(z.device.type, enabled=False):
             share = self.segmentation(sampled=sampled)
             _, centre = self.segmentation.collect(share, position)
             motion = self.rigid(turn, slide)
             if not sampled:
                 motion = self._owned(motion, centre[self.segmentation.valid])
-            motion = self.segmentation.padded(motion)
-            middle = self.segmentation.spread(share, centre.permute(2, 0, 1)[None])[0]
-            mean = self.segmentation.spread(share, motion)
-            quaternion, shift = mean[:, :4], mean[:, 4:]
-            if not self.all_move:
-                middle, quaternion, shift = (
-                    torch.where(self.moves, values[..., self.follows], still)
-                    for values, still in ((middle, position.mT), (quaternion, self.still), (shift, 0.0))
-                )
-            occupancy = torch.ones_like(shift[:, 0])
-            return ResidueMotion(quaternion, middle.mT, shift.mT, occupancy)
+                occupancy = occupancy[:, self.segmentation.owners]
+            middle = self._spread(share, centre.permute(2, 0, 1)[None], position.mT)[0]
+            mean = self._spread(share, self.segmentation.padded(motion), self.still)
+            there = torch.ones_like(mean[:, 0])
+            if self.occupancy:
+                lack = self.segmentation.padded(occupancy[..., None] - 1)
+                there = 1 + self._spread(share, lack, there.new_zeros(1, 1))[:, 0]
+            return ResidueMotion(mean[:, :4], middle.mT, mean[:, 4:].mT, there)
 
     def rigid_motion(self, z: Float[Tensor, "v d"], position: Float[Tensor, "g 3"]) -> RigidMotion:
         """Motions of all segments, at their means, in the lines' order; of merged ones as of one."""
-        turn, slide = self.screws(z)
+        turn, slide, occupancy = self.screws(z)
         segmentation = self.segmentation
         share = segmentation(sampled=False)
         owned = segmentation.owners
@@ -89,7 +100,7 @@ class SegmentMotion(nn.Module):
         own, whole = own[segmentation.valid][owned], whole[segmentation.valid][owned]
         rigid = self.rigid(turn, slide)[:, owned].mT
         shift = blended_displacement(rigid[:, :4], rigid[:, 4:], (whole - own).mT)
-        return RigidMotion(turn[:, owned], shift, whole, torch.ones_like(turn[..., 0]))
+        return RigidMotion(turn[:, owned], shift, whole, occupancy[:, owned])
 
     def shares(self) -> Float[Tensor, "g s"]:
         """How much each residue belongs to each of all segments, or what it follows; zero where it stays."""
@@ -99,11 +110,19 @@ class SegmentMotion(nn.Module):
         columns = segmentation.number[segmentation.row[self.follows]]
         return whole.scatter_add(1, columns.clamp_min(0), share)
 
-    def screws(self, z: Float[Tensor, "v d"]) -> tuple[Float[Tensor, "v s 3"], Float[Tensor, "v s 3"]]:
-        """Turns (radians) and slides (Å) of the segments at their own centroids, in the lines' order."""
+    def screws(
+        self, z: Float[Tensor, "v d"]
+    ) -> tuple[Float[Tensor, "v s 3"], Float[Tensor, "v s 3"], Float[Tensor, "v s"]]:
+        """Turns (radians) and slides (Å) of the segments at their own centroids, and what is there of each.
+
+        The latter is M / (1 + (M - 1) exp(-f)) with M = FULLEST: from 0 to M, and 1 for f = 0.
+        """
         both = self.network(torch.cat([z, torch.zeros_like(z[:1])])[:, None]).float()
-        change = (both[:-1] - both[-1:]).view(len(z), -1, 6)
-        return STEP / self.radius * change[..., :3], STEP * change[..., 3:]
+        change = (both[:-1] - both[-1:]).view(len(z), self.segmentation.count, -1)
+        turn, slide = STEP / self.radius * change[..., :3], STEP * change[..., 3:6]
+        if not self.occupancy:
+            return turn, slide, torch.ones_like(turn[..., 0])
+        return turn, slide, FULLEST / (1 + (FULLEST - 1) * torch.exp(-STRENGTH * change[..., 6]))
 
     @staticmethod
     def rigid(turn: Float[Tensor, "v s 3"], slide: Float[Tensor, "v s 3"]) -> Float[Tensor, "v s 7"]:
@@ -111,12 +130,18 @@ class SegmentMotion(nn.Module):
         shift = screw_displacement(turn, slide, torch.zeros_like(turn))
         return torch.cat([turn_quaternion(turn), shift], dim=-1)
 
+    def _spread(
+        self, share: Float[Tensor, "g m"], values: Float[Tensor, "v k c m"], still: Float[Tensor, "k _"]
+    ) -> Float[Tensor, "v k g"]:
+        """Values of the residues' segments, or of those that they follow, and ``still`` where none move."""
+        found = self.segmentation.spread(share, values)
+        return found if self.all_move else torch.where(self.moves, found[..., self.follows], still)
+
     def _owned(self, motion: Float[Tensor, "v s 7"], centre: Float[Tensor, "s 3"]) -> Float[Tensor, "v s 7"]:
         """Motions of the segments as those that own them move, with shifts at their own centroids."""
         owners = self.segmentation.owners
-        rigid = motion[:, owners].mT
-        arm = centre - centre[owners]
-        return torch.cat([rigid[:, :4].mT, blended_displacement(rigid[:, :4], rigid[:, 4:], arm.mT)], dim=-1)
+        rigid, arm = motion[:, owners].mT, (centre - centre[owners]).mT
+        return torch.cat([rigid[:, :4].mT, blended_displacement(rigid[:, :4], rigid[:, 4:], arm)], dim=-1)
 
 
 def moving_residues(problem: Problem) -> Bool[Tensor, " g"]:

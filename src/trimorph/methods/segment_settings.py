@@ -20,6 +20,8 @@ class SegmentsSettings(LatentSettings):
     are not needed die out."""
     sharpness: float = 20.0
     """Exponent of the mixture (the paper's tau): the larger, the fewer residues belong to two segments."""
+    occupancy: bool = False
+    """Let segments be there to a part, for what comes and goes: each has a factor on its density, too."""
     resolution: float | None = None
     """Finest resolution in Å that model and images are compared to; Nyquist by default."""
     score: Score = "likelihood"

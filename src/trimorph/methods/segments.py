@@ -34,6 +34,9 @@ from trimorph.methods.segment_report import compare_segments, living
 from trimorph.methods.segment_settings import SegmentsSettings
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
 
+OCCUPANCY_GIVE = 0.5
+"""Standard deviation of what is there of a segment, under its prior about one."""
+
 
 class Segments(StructureMethod):
     """The moving structure; see the module's docstring."""
@@ -68,6 +71,7 @@ class Segments(StructureMethod):
                 settings.latent_dim,
                 most=settings.segments,
                 sharpness=settings.sharpness,
+                occupancy=settings.occupancy,
                 width=settings.width,
                 layers=settings.layers,
             )
@@ -186,7 +190,11 @@ class Segments(StructureMethod):
         score = compared(predicted, batch.image, power=power, disk=batch.disk)
         terms[self.settings.score] = score.mean() / float(batch.disk.weight.sum())
         position = cloud.position if self.bead_point is None else motion.place(self.position)
-        return terms | self._priors(position, batch) | self.inference.prior(posterior, batch.disk, progress)
+        return (
+            terms
+            | self._priors(position, motion.occupancy, batch)
+            | self.inference.prior(posterior, batch.disk, progress)
+        )
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """How many segments are left, which residues they hold, and what the encoder sees from here on.
@@ -223,8 +231,10 @@ class Segments(StructureMethod):
         found: ResidueMotion = self.motion(z, self.position, sampled=sampled)
         return found
 
-    def _priors(self, position: Float[Tensor, "v g 3"], batch: Batch) -> dict[str, Tensor]:
-        """Costs of broken chains and of clashes, an image each, and of the segments, once for all images."""
+    def _priors(
+        self, position: Float[Tensor, "v g 3"], occupancy: Float[Tensor, "v g"], batch: Batch
+    ) -> dict[str, Tensor]:
+        """Costs of broken chains, clashes and absence, an image each, and of the segments, once for all."""
         settings, motion, pixels = self.settings, self.motion, float(batch.disk.weight.sum())
         if motion is None:
             return {}
@@ -234,6 +244,9 @@ class Segments(StructureMethod):
             terms["continuity"] = settings.continuity * cost.mean() / pixels
         if settings.clash:
             terms["clash"] = settings.clash * clashes(position, self.position).mean() / pixels
+        if settings.occupancy:
+            absent = 0.5 * ((1 - occupancy) / OCCUPANCY_GIVE).square().mean()
+            terms["occupancy"] = motion.segmentation.count * absent / pixels
         if settings.segments_beta and motion.segmentation.learned:
             divergence = motion.segmentation.divergence() / (self.particles * pixels)
             terms["segments"] = settings.segments_beta * divergence
