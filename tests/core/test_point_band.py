@@ -28,14 +28,14 @@ def test_it_is_the_mean_of_the_shell_correlations() -> None:
     """Whatever the blur: it changes no shell's correlation, and shells weigh by their values."""
     truth, other = points(0), points(0) + 1.5 * torch.randn(60, 3, generator=torch.Generator().manual_seed(9))
     found = band_agreement(
-        density(truth, width=3.0),
+        density(truth, width=2.0),
         PIXEL_SIZE,
         position=torch.stack([other, truth]),
         weight=torch.ones(60),
         band=BAND,
     )
     assert found is not None
-    curve = fourier_shell_correlation(density(truth, width=3.0), density(other, width=1.5))[10:17]
+    curve = fourier_shell_correlation(density(truth, width=2.0), density(other, width=1.5))[10:17]
     radius = np.linalg.norm(np.stack(np.meshgrid(*[np.arange(-20, 20)] * 3)), axis=0).round().astype(int)
     values = np.bincount(radius.ravel())[10:17]
     assert found.first == pytest.approx(float((curve.numpy() * values).sum() / values.sum()), abs=0.01)
