@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trimorph.core.errors import InputError
-from trimorph.run.choose_latents import choose_latents
+from trimorph.run.choose_latents import Chosen, choose_latents
 from trimorph.run.new_folder import new_folder
 from trimorph.run.particle_csv import write_particle_csv
 from trimorph.run.run import Run
@@ -134,9 +135,22 @@ def _write_particles(
             distances=apart,
             state_distances={group.name: group.of(found.places) for group in groups},
         ),
-        title=f"{len(found.places)} states of {structure.template.source.name}: {found.chosen.name}",
+        title=f"{structure.template.source.name} {_where(found.chosen)}",
     )
     return apart
+
+
+def _where(chosen: Chosen) -> str:
+    """What states are of, in words.
+
+    >>> import numpy as np
+    >>> _where(Chosen.free(np.zeros((3, 1)), "pc2"))
+    'in 3 states along principal component 2'
+    """
+    name = re.sub(r"^pc(\d+)$", r"along principal component \1", chosen.name)
+    name = re.sub(r"^kmeans\d+$", "at the centres of clusters", name)
+    given = {"z": "at given latents", "particles": "at the latents of particles"}
+    return f"in {len(chosen.z)} states {given.get(name, name)}"
 
 
 def _counter(progress: Callable[[int, int], None] | None, *, total: int) -> Callable[[int], None]:

@@ -37,7 +37,7 @@ class Backbone:
         Neighbours follow each other in the file, have one chain, and atoms of one kind within BONDED: where
         residues are missing, the chain is not held.
         """
-        owner = _owner(structure)
+        owner = residues.atoms.residue
         position, atom = residues.position.copy(), [OTHER] * len(residues)
         for name in reversed(BONDED):
             rows = np.flatnonzero((structure.atom_name == name) & (structure.element != "Ca"))
@@ -61,10 +61,3 @@ class Backbone:
     def moved(self, position: Float[ndarray, "g 3"]) -> Backbone:
         """The same atoms elsewhere."""
         return replace(self, position=position)
-
-
-def _owner(structure: Structure) -> Int[ndarray, " n"]:
-    """Number of the residue of each atom: what follows each other under one name is one, as in Residues."""
-    names = (structure.chain, structure.residue, structure.insertion, structure.residue_name)
-    new = np.any([name[1:] != name[:-1] for name in names], axis=0)
-    return np.concatenate([[0], np.cumsum(new)])

@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from trimorph.data.residues import Residues
 from trimorph.run.plain_table import write_lines
+from trimorph.run.structures_screws import Screws
 
 COLOURS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377",
@@ -23,6 +24,9 @@ STILL = "#c0c0c0"
 
 PATH_COLOURS = ("#f0f0f0", "#fdcc8a", "#fc8d59", "#b30000")
 """Colours of displacement, from none to the largest."""
+
+TURNS, AXIS_LENGTH = 5.0, 40.0
+"""Degrees from which a segment's axis is drawn, and how long it is drawn in Å."""
 
 SEGMENT, DISPLACEMENT, FLUCTUATION = "trimorph_segment", "trimorph_displacement", "trimorph_fluctuation"
 """Names of the attributes of residues."""
@@ -57,6 +61,7 @@ def write_script(
     *,
     maps: list[str],
     segments: int,
+    hinges: bool,
     displacement: Float[ndarray, " g"],
     fluctuation: Float[ndarray, " g"],
 ) -> None:
@@ -73,6 +78,7 @@ def write_script(
         "volume #2 sdLevel 4 step 1 color #b0b0b0 transparency 0.7",
         "open segments.defattr",
         "open displacement.defattr",
+        *(["# axes about which segments turn from the start (#3)", "open hinges.bild"] if hinges else []),
         "# coloured by segment, grey where a residue is in none; segments.csv names them",
         f"color byattribute r:{SEGMENT} #1 palette {steps} noValueColor {STILL}",
         "# by displacement (Å) between the states that are farthest apart:",
@@ -83,6 +89,26 @@ def write_script(
     if len(maps) > 1:
         lines += ["# one state at a time: move both sliders", "mseries slider #1", "vseries slider #2"]
     write_lines(path, lines)
+
+
+def write_hinges(path: Path, screws: Screws) -> bool:
+    """Write a ChimeraX .bild of the axes of segments that turn by TURNS or more; whether there is any.
+
+    A segment's axis is that of the state in which it turns most from the start, in the segment's colour.
+    """
+    from matplotlib.colors import to_rgb
+
+    lines = []
+    for own, colour in enumerate(segment_colours(screws.angle.shape[1])):
+        state = int(screws.angle[:, own].argmax())
+        if screws.angle[state, own] >= TURNS:
+            along, hinge = AXIS_LENGTH / 2 * screws.axis[state, own], screws.hinge[state, own]
+            ends = (*(hinge - along), *(hinge + along))
+            lines.append(".color " + " ".join(f"{value:.3f}" for value in to_rgb(colour)))
+            lines.append(".cylinder " + " ".join(f"{value:.3f}" for value in ends) + " 0.5")
+    if lines:
+        write_lines(path, lines)
+    return bool(lines)
 
 
 def attribute_command(attribute: str, values: Float[ndarray, " g"]) -> str:

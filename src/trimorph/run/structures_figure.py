@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-
 from trimorph.reconstruction.figure import new_figure, save_figure
 from trimorph.run.structures_panels import (
     Pictured,

@@ -15,6 +15,7 @@ from trimorph.run.structures_chimerax import (
     FLUCTUATION,
     SEGMENT,
     write_attributes,
+    write_hinges,
     write_script,
 )
 from trimorph.run.structures_found import Found
@@ -79,6 +80,7 @@ def write_for_chimerax(folder: Path, found: Found) -> None:
         folder / "structures.cxc",
         maps=state_maps(len(found.places)),
         segments=len(found.named),
+        hinges=write_hinges(folder / "hinges.bild", found.screws),
         displacement=away,
         fluctuation=fluctuation,
     )

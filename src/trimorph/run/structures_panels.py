@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PATH_MAP = "viridis"
 """Colours of the states, from the first to the last."""
 
+FAR = 0.55
+"""Share of white where a trace is farthest behind."""
+
 MOST_CHAINS, MOST_SEGMENTS, NARROW = 24, 10, 0.055
 """Chains that are named and segments whose turns are drawn at most; the smallest part of all residues on
 which a segment's name is written."""
@@ -52,13 +55,14 @@ class Pictured:
 
 
 def draw_trace(axes: Axes, seen: Pictured, *, depth: int) -> None:
-    """Backbones of the first state in grey and of the last by segment, others between them pale."""
+    """Backbones of the first state in grey and of the last by segment, paler where it is far behind."""
     from matplotlib.collections import LineCollection
 
     across, up = (axis for axis in range(3) if axis != depth)
     first, second = seen.backbone.bonds.T
-    colours = np.array(seen.colours)[second]
-    order = np.argsort(seen.states[-1][second, depth], kind="stable")  # the nearest on top
+    place = seen.states[-1][:, depth]
+    colours = _paler(seen.colours, FAR * (place.max() - place) / max(float(np.ptp(place)), 1e-9))
+    order = np.argsort(place[second], kind="stable")  # the nearest on top
     last = len(seen.states) - 1
     shown = [(0, 1.6, 1.0, GREY), *((i, 0.6, 0.45, "#cfcfcf") for i in range(1, last))] if last else []
     for state, width, alpha, colour in shown:
@@ -66,14 +70,14 @@ def draw_trace(axes: Axes, seen: Pictured, *, depth: int) -> None:
         axes.add_collection(LineCollection(list(lines), colors=colour, linewidths=width, alpha=alpha))
     lines = seen.states[last][:, [across, up]][np.stack([first, second], axis=1)][order]
     axes.add_collection(
-        LineCollection(list(lines), colors=list(colours[order]), linewidths=2.2, capstyle="round")
+        LineCollection(list(lines), colors=list(colours[second][order]), linewidths=2.2, capstyle="round")
     )
     alone = [i for i, name in enumerate(seen.backbone.atom) if not name]
     if alone:
         x, y = seen.states[last][alone][:, [across, up]].T
-        axes.scatter(x, y, c=np.array(seen.colours)[alone], s=9)
-    place = seen.states[:, :, [across, up]].reshape(-1, 2)
-    middle, reach = 0.5 * (place.min(0) + place.max(0)), 0.55 * float(np.ptp(place, axis=0).max())
+        axes.scatter(x, y, c=colours[alone], s=9)
+    flat = seen.states[:, :, [across, up]].reshape(-1, 2)
+    middle, reach = 0.5 * (flat.min(0) + flat.max(0)), 0.55 * float(np.ptp(flat, axis=0).max())
     wide = np.array([1.25 * reach, reach])
     axes.set_aspect("equal")
     axes.set(xlim=middle[0] + wide[0] * np.array([-1, 1]), ylim=middle[1] + reach * np.array([-1, 1]))
@@ -117,7 +121,7 @@ def draw_segments(axes: Axes, seen: Pictured) -> None:
     axes.set(yticks=[], ylim=(0, 1), xlim=(-0.5, count - 0.5))
     axes.tick_params(bottom=False, labelbottom=False)
     axes.spines[:].set_visible(False)
-    axes.set_title("segments; bars above: standard deviation of a boundary", fontsize=9, loc="left", pad=11)
+    axes.set_title("segments; bars above: standard deviation of a boundary", fontsize=9, loc="left", pad=15)
 
 
 def draw_path(axes: Axes, seen: Pictured) -> None:
@@ -136,6 +140,7 @@ def draw_path(axes: Axes, seen: Pictured) -> None:
         axes.plot(place, line, color=colour, linewidth=1.8 if share == 1 else 0.9)
     axes.set(ylim=(0, max(1.08 * float(away.max()), 0.5)))
     axes.set_ylabel("displacement (Å)", fontsize=9)
+    axes.tick_params(labelsize=8)
     said = f"displacement from the first of {len(away)} states, to the last in yellow" if several else ""
     axes.set_title(said or "displacement from the start", fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
@@ -145,7 +150,7 @@ def draw_path(axes: Axes, seen: Pictured) -> None:
 def draw_turns(axes: Axes, seen: Pictured) -> None:
     """Distributions over the particles of the turns of the segments that turn most, one above the other."""
     spread = seen.turns.std(0)
-    shown = np.sort(np.argsort(-spread, kind="stable")[:MOST_SEGMENTS])
+    shown = np.sort(np.argsort(-spread, kind="stable")[:MOST_SEGMENTS]).tolist()
     colours = segment_colours(len(seen.named))
     low, high = np.percentile(seen.turns[:, shown], [0.2, 99.8])
     margin = 0.05 * max(high - low, 1.0)
@@ -157,7 +162,7 @@ def draw_turns(axes: Axes, seen: Pictured) -> None:
         )
     labels = [_short(seen.named.names[own], own + 1) for own in shown[::-1]]
     axes.set_yticks(np.arange(len(shown)) + 0.35, labels, fontsize=8)
-    axes.tick_params(left=False)
+    axes.tick_params(left=False, labelsize=8)
     axes.axvline(0.0, color="black", linewidth=0.7, linestyle=":")
     axes.set(xlim=(edges[0], edges[-1]), ylim=(-0.04, len(shown)))
     axes.set_xlabel("turn about the segment's main axis (degrees)", fontsize=9)
@@ -171,16 +176,26 @@ def draw_distance(axes: Axes, name: str, values: Float[ndarray, " n"], states: F
     """Distribution of a distance over the particles, and where the states are."""
     from matplotlib import colormaps
 
-    axes.hist(values, bins=50, color="#9db8d9")
+    axes.hist(values, bins=int(np.clip(len(values) ** 0.5, 8, 50)), color="#9db8d9")
     for number, value in enumerate(states):
         share = number / max(len(states) - 1, 1)
         axes.plot(
             value, 0, marker=6, color=colormaps[PATH_MAP](0.9 * share), clip_on=False, markersize=6, zorder=3
         )
-    axes.set_xlabel("distance (Å)", fontsize=9)
+    axes.set_xlabel("distance (Å); triangles: the states", fontsize=9)
     axes.set_title(name, fontsize=9, loc="left")
     axes.set(yticks=[])
+    axes.tick_params(labelsize=8)
     axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _paler(colours: list[str], share: Float[ndarray, " g"]) -> Float[ndarray, "g 3"]:
+    """Colours with so much white."""
+    from matplotlib.colors import to_rgb
+
+    known = {colour: to_rgb(colour) for colour in set(colours)}
+    solid = np.array([known[colour] for colour in colours])
+    return solid + share[:, None] * (1 - solid)
 
 
 def _short(name: str, number: int) -> str:

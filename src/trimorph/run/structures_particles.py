@@ -53,7 +53,7 @@ def write_particles(
                 screws.occupancy[..., None],
             ]  # fmt: skip
             flat = np.concatenate(values, axis=-1).reshape(-1, len(names)) + 0.0
-            form = ["%d"] * len(columns) + ["%.4g"] * len(names)
+            form = ["%d"] * len(columns) + ["%.5g"] * len(names)
             np.savetxt(file, np.column_stack([*columns, flat]), fmt=form, delimiter=",")
             turns.append(screws.turn)
             done += len(screws)

@@ -1,0 +1,204 @@
+"""A method whose hinge is known, and finished runs of it: adenylate kinase whose end turns about an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+import trimorph.data
+from trimorph.core.batch import Batch
+from trimorph.core.gaussians import Gaussians
+from trimorph.core.noise import NoiseModel
+from trimorph.core.rigid_blend import turn_quaternion
+from trimorph.core.rotations import vector_to_matrix
+from trimorph.data.open import ParticleInput
+from trimorph.data.residues import Residues, read_residues
+from trimorph.data.template import Template
+from trimorph.methods.base import Ingredient, Problem, Stage, Survey
+from trimorph.methods.posterior import Posterior
+from trimorph.methods.registry import get_method
+from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
+from trimorph.run.recipe import Recipe
+from trimorph.run.run import Run
+from trimorph.run.start import StartSettings
+from trimorph.training.checkpoint import problem_to_state, save_checkpoint
+from trimorph.training.latents import Latents
+from trimorph.training.settings import TrainingSettings
+
+ADK = Path(trimorph.data.__file__).parent / "examples" / "adk_open.pdb"
+BOX, PIXEL_SIZE = 24, 4.0
+MIDDLE = np.full(3, BOX // 2 * PIXEL_SIZE)
+BOUNDARY = 130
+"""The first residue of 214 that turns."""
+
+AXIS, PIVOT = np.array([0.6, 0.0, -0.8]), np.array([3.0, -7.0, 5.0])
+"""Of the hinge, in Å about the origin voxel."""
+
+
+@dataclass(frozen=True)
+class HingerSettings:
+    """Settings of the hinger."""
+
+    components: int = 2
+    """Latent components."""
+
+
+class Hinger(StructureMethod):
+    """What is behind BOUNDARY turns by z1 radians about AXIS through PIVOT; half of it is gone at z2 = 1."""
+
+    Settings: ClassVar[type[HingerSettings]] = HingerSettings
+
+    def __init__(self, settings: HingerSettings, problem: Problem) -> None:
+        super().__init__(problem)
+        assert problem.points is not None
+        self.settings = settings
+        self.register_buffer("position", problem.points[:, :3].clone(), persistent=False)
+        self.weight = problem.points[:, 3]
+        self.scale = nn.Parameter(torch.ones(()))
+        self.turns = torch.arange(len(self.position)) >= BOUNDARY - 1
+
+    @classmethod
+    def wants(cls, settings: HingerSettings) -> frozenset[Ingredient]:
+        return frozenset({"points", "chain"})
+
+    @classmethod
+    def refuse(cls, settings: HingerSettings, problem: Problem) -> None:
+        """Any problem with a structure will do."""
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return (Stage("only", 1, None, {"scale": 1e-3}),)
+
+    @property
+    def latent_dim(self) -> int:
+        return self.settings.components
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        return {"scale": [self.scale]}
+
+    def encode(self, batch: Batch) -> Posterior:
+        return Posterior.point(torch.zeros(len(batch), self.latent_dim))
+
+    def segments(self) -> tuple[Segment, ...]:
+        first, count = BOUNDARY - 1, len(self.position)
+        return (
+            Segment(0, 0, 1, first, tuple(range(first)), (0.0, 1.5)),
+            Segment(1, 0, first + 1, count, tuple(range(first, count)), (1.5, 0.0)),
+        )
+
+    def segment_motion(self, z: Float[Tensor, "v d"]) -> RigidMotion:
+        centre = torch.stack([self.position[~self.turns].mean(0), self.position[self.turns].mean(0)])
+        turn = torch.zeros(len(z), 2, 3)
+        turn[:, 1] = z[:, :1] * torch.tensor(AXIS, dtype=torch.float32)
+        arm = centre - torch.tensor(PIVOT, dtype=torch.float32)
+        shift = torch.einsum("vsij,sj->vsi", vector_to_matrix(turn), arm) - arm
+        there = torch.stack([torch.ones(len(z)), 1 - 0.5 * z[:, 1]], dim=1)
+        return RigidMotion(turn, shift, centre, there)
+
+    def residue_motion(self, z: Float[Tensor, "v d"]) -> ResidueMotion:
+        rigid, own = self.segment_motion(z), self.turns.long()
+        return ResidueMotion(
+            turn_quaternion(rigid.turn).mT[:, :, own],
+            rigid.centre[own],
+            rigid.shift[:, own],
+            rigid.occupancy[:, own],
+        )
+
+    def shares(self) -> Float[Tensor, "g s"]:
+        return torch.stack([~self.turns, self.turns], dim=1).float()
+
+    def decode(self, z: Float[Tensor, "v d"]) -> Gaussians:
+        motion = self.residue_motion(z)
+        place = motion.place(self.position)
+        return Gaussians(place, self.weight * motion.occupancy, torch.full(place.shape[:2], 3.0))
+
+    def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
+        return {"none": 0.0 * self.scale}
+
+    def begin(self) -> Iterator[str]:
+        return iter(())
+
+    def review(self, stage: Stage, survey: Survey) -> list[str]:
+        return []
+
+
+def centred_structure(path: Path, *, at: np.ndarray) -> Residues:
+    """Write adenylate kinase with its middle at a place, and read its residues."""
+    template = Template.read(ADK)
+    template.write(path, [template.position - template.position.mean(0) + at])
+    return read_residues(path)
+
+
+def structure_problem(residues: Residues, *, at: np.ndarray, count: int, **more: Any) -> Problem:
+    """White noise, and a structure whose file has the origin voxel at a place."""
+    points = np.column_stack([residues.position - at, residues.weight])
+    return Problem(
+        BOX,
+        PIXEL_SIZE,
+        count,
+        36.0,
+        NoiseModel(torch.ones(1, BOX // 2 + 1)),
+        points=torch.as_tensor(points, dtype=torch.float32),
+        chain=torch.as_tensor(residues.chains),
+        **more,
+    )
+
+
+def write_structure_run(
+    folder: Path,
+    *,
+    method: str,
+    settings: Any,
+    problem: Problem,
+    latents: Latents,
+    start: StartSettings,
+) -> Run:
+    """A finished run of a method, with parameters that are far from zero."""
+    recipe = Recipe(
+        method=method,
+        data=ParticleInput(particles=folder / "particles.star"),
+        settings=settings,
+        training=TrainingSettings(batch_size=8),
+        start=start,
+    ).resolved()
+    run = Run.create(folder / "run", recipe, provenance={})
+    torch.manual_seed(0)
+    model = get_method(method)(settings, problem)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape)
+    state = {
+        "model": model.state_dict(),
+        "problem": problem_to_state(problem),
+        "position": {"epoch": 1, "images": 0, "step": 1},
+    }
+    save_checkpoint(run.path / "checkpoints", state, epoch=1, step=0, keep=True)
+    latents.save(run.path / "latents" / "0001.npz")
+    return run
+
+
+def hinge_latents(count: int, *, spread: float = 0.3) -> Latents:
+    """Angles of so many particles, far more spread than what is there of the end."""
+    rng = np.random.default_rng(0)
+    mean = (rng.normal(size=(count, 2)) * [spread, 0.01]).astype(np.float32)
+    return Latents(np.arange(count), mean, np.zeros((count, 2, 2), np.float32))
+
+
+def write_hinge_run(folder: Path, *, at: np.ndarray = MIDDLE, map_file: Path | None = None) -> Run:
+    """A finished run on a file whose coordinates have the origin voxel at a place."""
+    residues = centred_structure(folder / "adk.pdb", at=at)
+    return write_structure_run(
+        folder,
+        method="hinger",
+        settings=HingerSettings(),
+        problem=structure_problem(residues, at=at, count=300),
+        latents=hinge_latents(300),
+        start=StartSettings(structure=folder / "adk.pdb", map=map_file),
+    )
