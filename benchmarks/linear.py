@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--snr", type=float, default=0.1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--modes", default="auto", help="of the runs that the calibration is made of")
+    parser.add_argument("--method", default="linear", help="that rotation is given to")
     options = parser.parse_args()
     torch.set_num_threads(1)
     tables[options.table](options)
@@ -178,7 +179,7 @@ def cost(options: argparse.Namespace) -> None:
 
 def rotation(options: argparse.Namespace) -> None:
     """An arm that goes all the way round its body: sine and cosine by neighbours, and maps."""
-    row("seed", "kept modes", "real modes", "by neighbours: cosine", "sine", "coordinates of the chart",
+    row("method", "seed", "components", "by neighbours: cosine", "sine", "coordinates of the chart",
         "by neighbours: cosine", "sine", "FSC of decoded maps", "CPU s")  # fmt: skip
     for seed in options.seeds:
         star = options.folder / "rotation" / f"{options.count}_{options.snr:g}_{seed}.star"
@@ -188,16 +189,20 @@ def rotation(options: argparse.Namespace) -> None:
                 maps, star.with_suffix(""), count=options.count, snr=options.snr, voxels=True, seed=seed
             )
         truth = truth_of(star)
-        run, spent = trained(star, modes=options.modes if options.modes != "auto" else "20")
+        if options.method == "linear":
+            run, spent = trained(star, modes=options.modes if options.modes != "auto" else "20")
+            modes = run
+        else:
+            run, spent = trained(star, method=options.method, words=("--latent-dim", "2"))
+            modes = trimorph.Run.open(run.path / "linear")
         z, angle = run.latents().mean, 2 * np.pi * truth.state / 50
-        chart = trimorph.read_chart(run)
+        chart = trimorph.read_chart(modes)
         scores = score_run(run, truth, states_of(star))
         by_modes, by_chart = (
             [number(neighbour_correlation(latent, wave(angle))) for wave in (np.cos, np.sin)]
             for latent in (z, chart.coordinate if chart.count else z[:, :1])
         )
-        real = int(linear_of(run).real)
-        row(seed, z.shape[1], real, *by_modes, chart.count, *by_chart, number(scores.fsc),
+        row(options.method, seed, z.shape[1], *by_modes, chart.count, *by_chart, number(scores.fsc),
             f"{spent['cpu']:.0f}")  # fmt: skip
 
 
@@ -243,16 +248,22 @@ def states_of(star: Path) -> Path:
 
 
 def trained(
-    star: Path, *, modes: str = "auto", words: tuple[str, ...] = (), threads: int = 1
+    star: Path,
+    *,
+    method: str = "linear",
+    modes: str = "auto",
+    words: tuple[str, ...] = (),
+    threads: int = 1,
 ) -> tuple[trimorph.Run, dict[str, float]]:
     """The run of a stack beside it, and what its process took: CPU and wall seconds, bytes at most."""
     name = star.stem if modes == "auto" else f"{star.stem}_{modes}"
     name += f"_{threads}_threads" if threads != 1 else ""
+    name += f"_{method}" if method != "linear" else ""
     output, account = star.with_name(f"{name}_run"), star.with_name(f"{name}_spent.json")
     if not account.exists():
         program = Path(sys.executable).parent / "trimorph"
-        command = [program, "train", "linear", star, "-o", output, "--threads", str(threads)]
-        command += ["--modes", modes, *words]
+        command = [program, "train", method, star, "-o", output, "--threads", str(threads), *words]
+        command += ["--modes", modes] if method == "linear" else []
         start = time.monotonic()
         child = subprocess.Popen(
             [str(word) for word in command],

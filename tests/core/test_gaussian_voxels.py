@@ -29,6 +29,15 @@ def test_voxels_equal_the_formula(box: int, dtype: torch.dtype) -> None:
     assert float((voxels - exact).abs().max()) < relative * float(exact.abs().max())
 
 
+def test_gradients_in_double_precision() -> None:
+    generator = torch.Generator().manual_seed(2)
+    position = 5 * torch.randn(5, 3, generator=generator, dtype=torch.float64)
+    amplitude = torch.randn(5, generator=generator, dtype=torch.float64)
+    width = 1.5 + torch.rand(5, generator=generator, dtype=torch.float64)
+    numbers = tuple(one.requires_grad_() for one in (position, amplitude, width))
+    assert torch.autograd.gradcheck(lambda *cloud: gaussian_voxels(*cloud, box=10, pixel_size=1.7), numbers)
+
+
 def test_many_gaussians_take_little_more_memory_than_the_map() -> None:
     """Gaussians times the pixels of a plane would take 500 MB."""
     generator = torch.Generator().manual_seed(0)

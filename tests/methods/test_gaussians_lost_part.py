@@ -1,4 +1,7 @@
-"""A part that the map to start from has lost: spare Gaussians where the linear modes vary bring it back."""
+"""A part that the map to start from has lost: spare Gaussians where the linear modes vary bring it back.
+
+The encoder is given the true principal modes, so this tests what follows after them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The ring correlation as the score: it finds a motion, and leaves the density's scale."""
+"""The ring correlation as the score: it finds a motion, and leaves the density's scale.
+
+The encoder is given the true principal modes, so this tests what follows after them.
+"""
 
 from __future__ import annotations
 

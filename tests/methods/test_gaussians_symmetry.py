@@ -1,4 +1,7 @@
-"""A dimer whose two halves move on their own: each copy of a particle tells of one half."""
+"""A dimer whose two halves move on their own: each copy of a particle tells of one half.
+
+The encoder is given the true principal modes, so this tests what follows after them.
+"""
 
 from __future__ import annotations
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from math import pi
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from trimorph.core.voxel_grid import resample
 
@@ -60,34 +61,74 @@ def gaussian_voxels(
     """sum_n amplitude_n (2 pi width_n^2)^(-3/2) exp(-|x - position_n|^2 / (2 width_n^2)), indexed [z, y, x].
 
     A few planes of z at a time, each a matrix product over the Gaussians near them: memory and work go with
-    their number times the planes that they reach, and nothing is kept for the gradient.
+    their number times the planes that they reach. Nothing is kept for the gradient, which goes the same way.
     """
     axis = (torch.arange(box, device=position.device) - box // 2).to(position) * pixel_size
-    with torch.no_grad():
-        reach = width.abs() * REACH[width.dtype]
-        z = position[:, 2]
-    slabs = []
-    for planes in axis.split(SLAB):
+    apply: Callable[..., Tensor] = _Voxels.apply
+    return apply(position, amplitude, width, axis)
+
+
+class _Voxels(torch.autograd.Function):
+    """The density as one step of autograd; matrix products keep their precision under autocast."""
+
+    @staticmethod
+    def forward(ctx: Any, position: Tensor, amplitude: Tensor, width: Tensor, axis: Tensor) -> Tensor:
+        ctx.save_for_backward(position, amplitude, width, axis)
+        density = axis.new_empty(len(axis), len(axis), len(axis))
+        with torch.autocast(axis.device.type, enabled=False):
+            for planes, near in _slabs(position, width, axis):
+                (x, y, z), _ = _factors(position[near], width[near], axis, axis[planes])
+                z = z * _peak(amplitude[near], width[near])
+                torch.matmul(z[:, None] * y, x.T, out=density[planes])
+        return density
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, residual: Tensor) -> tuple[Tensor | None, ...]:
+        position, amplitude, width, axis = ctx.saved_tensors
+        total, slope, square = torch.zeros_like(width), torch.zeros_like(position), torch.zeros_like(width)
+        with torch.autocast(axis.device.type, enabled=False):
+            for planes, near in _slabs(position, width, axis):
+                factors, away = _factors(position[near], width[near], axis, axis[planes])
+                x, y, z = factors
+                part = residual[planes]
+                row = part @ x  # what the gradient sees of each factor, from the two others
+                seen = (
+                    part.flatten(0, 1).T @ (z[:, None] * y).flatten(0, 1),
+                    (row * z[:, None]).sum(0),
+                    (row * y).sum(1),
+                )
+                total[near] += (seen[0] * x).sum(0)
+                for i in range(3):
+                    first = seen[i] * factors[i] * away[i]
+                    slope[near, i] += first.sum(0)
+                    square[near] += (first * away[i]).sum(0)
+        peak = _peak(amplitude, width)
+        by_amplitude = total * _peak(torch.ones_like(width), width)
+        return slope * (peak / width)[:, None], by_amplitude, (square - 3 * total) * peak / width, None
+
+
+def _slabs(
+    position: Float[Tensor, "g 3"], width: Float[Tensor, " g"], axis: Float[Tensor, " box"]
+) -> Iterator[tuple[slice, Int[Tensor, " s"]]]:
+    """Some planes of z, and the numbers of the Gaussians near them."""
+    z, reach = position[:, 2], width.abs() * REACH[width.dtype]
+    for first in range(0, len(axis), SLAB):
+        planes = axis[first : first + SLAB]
         near = ((z + reach >= planes[0]) & (z - reach <= planes[-1])).nonzero().flatten()
-        numbers = (position[near], amplitude[near], width[near])
-        if any(one.requires_grad for one in numbers):
-            slabs.append(checkpoint(_slab, *numbers, planes, axis, use_reentrant=False))
-        else:
-            slabs.append(_slab(*numbers, planes, axis))
-    return torch.cat(slabs)
+        yield slice(first, first + len(planes)), near
 
 
-def _slab(
+def _factors(
     position: Float[Tensor, "g 3"],
-    amplitude: Float[Tensor, " g"],
     width: Float[Tensor, " g"],
-    planes: Float[Tensor, " h"],
     axis: Float[Tensor, " box"],
-) -> Float[Tensor, "h box box"]:
-    with torch.autocast(axis.device.type, enabled=False):
-        x, y, z = (
-            (-0.5 * ((place[:, None] - position[:, i]) / width) ** 2).clamp(min=FAINTEST[width.dtype]).exp()
-            for i, place in enumerate((axis, axis, planes))
-        )
-        z = z * (amplitude * (2 * pi * width**2) ** -1.5)
-        return (z[:, None] * y) @ x.T
+    planes: Float[Tensor, " h"],
+) -> tuple[list[Float[Tensor, "_ g"]], list[Float[Tensor, "_ g"]]]:
+    """Factors along x, y and z of peaks of one, and distances from the centres in widths."""
+    away = [(place[:, None] - position[:, i]) / width for i, place in enumerate((axis, axis, planes))]
+    return [(-0.5 * d.square()).clamp_(min=FAINTEST[d.dtype]).exp_() for d in away], away
+
+
+def _peak(amplitude: Float[Tensor, " g"], width: Float[Tensor, " g"]) -> Float[Tensor, " g"]:
+    return amplitude * (2 * pi * width**2) ** -1.5

@@ -33,6 +33,9 @@ GOOD = 0.95
 ROUNDS, LOOKS = (2, 6), 40
 """Fewest and most runs of the optimiser a level, and how often it looks at the loss in each."""
 
+FURTHER = 3.0
+"""Times a run's gain in correlation that all runs after it are expected to bring together."""
+
 MEMORY = 20
 """Steps from which it learns the loss's curvature."""
 
@@ -89,8 +92,9 @@ def fit_cloud(
     place, values = region.allowed(final, final.values)
     cloud = place_cloud(place, values * final.pixel_size**3, number)
     while True:
-        cloud = _descend(cloud, target, region, nonnegative=nonnegative)
-        number, reached = cloud.amplitude.shape[1], target.correlation(cloud)
+        last = cloud.amplitude.shape[1] >= limit
+        cloud, reached = _descend(cloud, target, region, nonnegative=nonnegative, last=last)
+        number = cloud.amplitude.shape[1]
         line = f"{number} Gaussians: correlation {reached:.3f} at {level:.1f} Å"
         yield line, CloudFit(cloud, final.correlation(cloud))
         if level == resolution and (number >= limit or (count is None and reached > GOOD)):
@@ -125,23 +129,32 @@ def cloud_limit(region: CloudRegion, resolution: float, *, most: int | None, cou
     return supported if most is None else min(most, supported)
 
 
-def _descend(cloud: Gaussians, target: CloudTarget, region: CloudRegion, *, nonnegative: bool) -> Gaussians:
-    """The cloud of least loss: quasi-Newton steps on positions, logarithms of widths, and amplitudes.
+def _descend(
+    cloud: Gaussians, target: CloudTarget, region: CloudRegion, *, nonnegative: bool, last: bool
+) -> tuple[Gaussians, float]:
+    """The cloud of least loss and its correlation: quasi-Newton steps on all numbers of the Gaussians.
 
     In 60 looks at the loss it goes lower than Adam in 120 at its best rate. After each run, what has left
-    the region is set back to where it was; runs go on until the correlation is GOOD.
+    the region is set back to where it was; runs go on until the correlation is GOOD. Before the ``last``
+    level they end, too, when it will not be, and more Gaussians are needed.
     """
-    for run in range(ROUNDS[1]):
-        if run >= ROUNDS[0] and target.correlation(cloud) > GOOD:
-            break
-        found = _round(cloud, target, region, nonnegative=nonnegative)
+    reached = target.correlation(cloud)
+    for run in range(1, ROUNDS[1] + 1):
+        before, found = reached, _round(cloud, target, region, nonnegative=nonnegative)
         inside = region.holds(found.position[0])[:, None]
         cloud = replace(found, position=torch.where(inside, found.position, cloud.position))
-    return cloud
+        reached = target.correlation(cloud)
+        hopeless = not last and reached + FURTHER * (reached - before) < GOOD
+        if run >= ROUNDS[0] and (reached > GOOD or hopeless):
+            break
+    return cloud, reached
 
 
 def _round(cloud: Gaussians, target: CloudTarget, region: CloudRegion, *, nonnegative: bool) -> Gaussians:
-    """One run of L-BFGS-B, in units of the mean spacing and the mean amplitude."""
+    """One run of L-BFGS-B on positions, amplitudes and logarithms of widths.
+
+    Units are the mean spacing and the mean amplitude.
+    """
     count = cloud.amplitude.shape[1]
     spacing = (region.volume / count) ** (1 / 3)
     unit = float(cloud.amplitude.abs().mean())
