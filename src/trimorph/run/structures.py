@@ -136,6 +136,7 @@ def _write_particles(
             state_distances={group.name: group.of(found.places) for group in groups},
         ),
         title=f"{structure.template.source.name} {_where(found.chosen)}",
+        verdict=found.verdicts[0],
     )
     return apart
 

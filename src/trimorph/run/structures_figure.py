@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from trimorph.reconstruction.figure import new_figure, save_figure
@@ -22,7 +23,7 @@ MOST_DISTANCES = 3
 """Distances that are drawn; all are in the table."""
 
 
-def draw_structures(path: Path, seen: Pictured, *, title: str) -> None:
+def draw_structures(path: Path, seen: Pictured, *, title: str, verdict: str) -> None:
     """Write a PNG: the states from two sides, segments and displacement along the chains, particles.
 
     Of the particles the turns of segments and the distances are shown as distributions.
@@ -31,7 +32,7 @@ def draw_structures(path: Path, seen: Pictured, *, title: str) -> None:
     lower = bool(len(seen.named)) + len(some)
     heights = [4.0, 3.0, 3.0][: 2 + bool(lower)]
     figure = new_figure(10.4, sum(heights))
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(f"{title}\n{fill(verdict, 150)}", fontsize=9)
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     _draw_traces(parts[0], seen)
     strip, path_axes = parts[1].subplots(2, 1, sharex=True, height_ratios=[1, 3.2])

@@ -48,7 +48,7 @@ def write_ensemble(folder: Path, found: Found) -> tuple[str, ...]:
     template.write(folder / "ensemble.cif", list(atoms), occupancies=list(occupancy))
     wide = template.too_wide_for_pdb(list(atoms))
     if wide:
-        return (f"no ensemble.pdb: {wide} do not fit in the columns of a PDB file; ensemble.cif holds all",)
+        return (f"no ensemble.pdb, as the columns of a PDB file cannot hold {wide}: ensemble.cif has all",)
     template.write(folder / "ensemble.pdb", list(atoms), occupancies=list(occupancy))
     return ()
 

@@ -27,9 +27,9 @@ PATH_MAP = "viridis"
 FAR = 0.55
 """Share of white where a trace is farthest behind."""
 
-MOST_CHAINS, MOST_SEGMENTS, NARROW = 24, 10, 0.055
-"""Chains that are named and segments whose turns are drawn at most; the smallest part of all residues on
-which a segment's name is written."""
+MOST_SEGMENTS, NARROW, LETTER = 10, 0.055, 0.0085
+"""Segments whose turns are drawn at most; the smallest part of all residues on which a segment's name is
+written, and the part that a letter of a chain's name takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +63,16 @@ def draw_trace(axes: Axes, seen: Pictured, *, depth: int) -> None:
     place = seen.states[-1][:, depth]
     colours = _paler(seen.colours, FAR * (place.max() - place) / max(float(np.ptp(place)), 1e-9))
     order = np.argsort(place[second], kind="stable")  # the nearest on top
-    last = len(seen.states) - 1
+    last, thin = len(seen.states) - 1, float(np.clip((400 / len(place)) ** 0.5, 0.4, 1.0))
     shown = [(0, 1.6, 1.0, GREY), *((i, 0.6, 0.45, "#cfcfcf") for i in range(1, last))] if last else []
     for state, width, alpha, colour in shown:
         lines = seen.states[state][:, [across, up]][np.stack([first, second], axis=1)]
-        axes.add_collection(LineCollection(list(lines), colors=colour, linewidths=width, alpha=alpha))
+        axes.add_collection(LineCollection(list(lines), colors=colour, linewidths=thin * width, alpha=alpha))
     lines = seen.states[last][:, [across, up]][np.stack([first, second], axis=1)][order]
     axes.add_collection(
-        LineCollection(list(lines), colors=list(colours[second][order]), linewidths=2.2, capstyle="round")
+        LineCollection(
+            list(lines), colors=list(colours[second][order]), linewidths=2.2 * thin, capstyle="round"
+        )
     )
     alone = [i for i, name in enumerate(seen.backbone.atom) if not name]
     if alone:
@@ -215,8 +217,13 @@ def _name_residues(axes: Axes, seen: Pictured) -> None:
     ends = np.append(starts[1:], len(seen.chain))
     for start in starts[1:]:
         axes.axvline(start - 0.5, color=GREY, linewidth=0.5, zorder=0)
-    long = np.argsort(starts - ends, kind="stable")[:MOST_CHAINS]
-    named = [seen.residue_names[starts[i]].rpartition(":")[0] for i in long]
-    axes.set_xticks(0.5 * (starts + ends - 1)[long], named, fontsize=8)
+    places, named = [], []
+    for i in np.argsort(starts - ends, kind="stable"):  # the longest first
+        place = 0.5 * float(starts[i] + ends[i] - 1)
+        name = seen.residue_names[starts[i]].rpartition(":")[0]
+        if all(abs(place - other) > LETTER * (1 + len(name)) * len(seen.chain) for other in places):
+            places.append(place)
+            named.append(name)
+    axes.set_xticks(places, named, fontsize=8)
     axes.tick_params(axis="x", length=0)
     axes.set_xlabel("chain", fontsize=9)
