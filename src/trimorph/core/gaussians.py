@@ -22,6 +22,7 @@ class Gaussians(AbstractVolume):
 
     density(x) = sum_n amplitude_n (2 pi width_n^2)^(-3/2) exp(-|x - position_n|^2 / (2 width_n^2)).
     Positions and widths (standard deviations) are in Å; an amplitude is the integral of its blob in Å^3.
+    Amplitudes and widths may be one set for all positions.
 
     >>> one = Gaussians(torch.tensor([[[8.0, 0.0, 0.0]]]), torch.ones(1, 1), torch.full((1, 1), 2.0))
     >>> disk = FourierDisk(16, 2.0)
@@ -32,8 +33,8 @@ class Gaussians(AbstractVolume):
     """
 
     position: Float[Tensor, "v g 3"]
-    amplitude: Float[Tensor, "v g"]
-    width: Float[Tensor, "v g"]
+    amplitude: Float[Tensor, "#v g"]
+    width: Float[Tensor, "#v g"]
 
     def project(self, rotation: Float[Tensor, "b 3 3"], disk: FourierDisk) -> Complex[Tensor, "b n"]:
         """Slices by matrix products or by way of a grid, whichever is faster; N x pixels is never held.

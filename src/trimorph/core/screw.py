@@ -23,12 +23,16 @@ def screw_displacement(
     >>> (x + screw_displacement(quarter, slide, x)).round(decimals=3) + 0.0
     tensor([1., 1., 0.])
     """
-    start = slide + torch.linalg.cross(turn, position.expand_as(turn))
+    return screw_shift(turn, slide + torch.linalg.cross(turn, position.expand_as(turn)))
+
+
+def screw_shift(turn: Float[Tensor, "*p 3"], start: Float[Tensor, "*p 3"]) -> Float[Tensor, "*p 3"]:
+    """Where a point goes that begins with the velocity ``start`` and turns with ``turn`` for a unit of time."""
     square = turn.square().sum(-1, keepdim=True)
     once = torch.linalg.cross(turn, start)
     twice = torch.linalg.cross(turn, once)
-    angle = square.clamp_min(1e-4).sqrt()
     near = square < 1e-4
+    angle = square.clamp_min(1e-4).sqrt()
     first = torch.where(near, 0.5 - square / 24, (1 - torch.cos(angle)) / angle**2)
     second = torch.where(near, 1 / 6 - square / 120, (angle - torch.sin(angle)) / angle**3)
     return start + first * once + second * twice

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from trimorph.core.errors import InputError
 from trimorph.core.rigid_blend import blended_displacement, turn_quaternion
-from trimorph.core.screw import screw_displacement
+from trimorph.core.screw import screw_shift
 from trimorph.methods.base import Problem
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.segment_lines import lay_lines
@@ -127,8 +127,7 @@ class SegmentMotion(nn.Module):
     @staticmethod
     def rigid(turn: Float[Tensor, "v s 3"], slide: Float[Tensor, "v s 3"]) -> Float[Tensor, "v s 7"]:
         """Quaternions of the rotations, and shifts (Å) of the centroids."""
-        shift = screw_displacement(turn, slide, torch.zeros_like(turn))
-        return torch.cat([turn_quaternion(turn), shift], dim=-1)
+        return torch.cat([turn_quaternion(turn), screw_shift(turn, slide)], dim=-1)
 
     def _spread(
         self, share: Float[Tensor, "g m"], values: Float[Tensor, "v k c m"], still: Float[Tensor, "k _"]

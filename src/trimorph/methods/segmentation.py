@@ -38,6 +38,7 @@ class Segmentation(nn.Module):
         self.sizes = sizes.tolist()
         self.learned = most > 1
         order = torch.argsort(line, stable=True)[int((line < 0).sum()) :]
+        self.in_order = len(order) == len(line) and bool((order == torch.arange(len(line))).all())
         first = torch.cumsum(sizes, 0) - sizes
         rank = torch.zeros(len(line))
         rank[order] = torch.arange(len(order)) - first[line[order]].float()
@@ -151,16 +152,19 @@ class Segmentation(nn.Module):
 
         Line by line, so that no residue meets a segment of another line.
         """
-        rows = share[self.order].split(self.sizes)
+        rows = (share if self.in_order else share[self.order]).split(self.sizes)
         parts = [one @ weight.mT for one, weight in zip(values.unbind(2), rows, strict=True)]
-        whole = values.new_zeros(*values.shape[:2], len(share))
-        return whole.index_copy(2, self.order, torch.cat(parts, dim=-1))
+        found = torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
+        if self.in_order:
+            return found
+        return values.new_zeros(*values.shape[:2], len(share)).index_copy(2, self.order, found)
 
     def padded(self, values: Float[Tensor, "v s k"]) -> Float[Tensor, "v k c m"]:
         """Values of the segments that there are, in the order of their lines, with zeros for the others."""
-        whole = values.new_zeros(len(values), self.valid.numel(), values.shape[-1])
-        whole = whole.index_copy(1, self.valid.flatten().nonzero()[:, 0], values)
-        return whole.mT.unflatten(-1, self.valid.shape)
+        if values.shape[1] < self.valid.numel():
+            whole = values.new_zeros(len(values), self.valid.numel(), values.shape[-1])
+            values = whole.index_copy(1, self.valid.flatten().nonzero()[:, 0], values)
+        return values.mT.unflatten(-1, self.valid.shape)
 
 
 def _owners_of_themselves(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:

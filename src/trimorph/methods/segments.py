@@ -34,6 +34,9 @@ from trimorph.methods.segment_report import compare_segments, living
 from trimorph.methods.segment_settings import SegmentsSettings
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
 
+CLASHES_AMONG = 5_000
+"""Residues, of all images of a batch together, among which clashes are looked for in a step."""
+
 OCCUPANCY_GIVE = 0.5
 """Standard deviation of what is there of a segment, under its prior about one."""
 
@@ -130,7 +133,9 @@ class Segments(StructureMethod):
 
     def decode(self, z: Float[Tensor, "v d"]) -> Gaussians:
         """The residues, or their atoms, at latents z, moved by the most likely segments."""
-        return self._cloud(self._motion(z, sampled=False))
+        cloud = self._cloud(self._motion(z, sampled=False))
+        amplitude, width = (numbers.expand(len(z), -1) for numbers in (cloud.amplitude, cloud.width))
+        return Gaussians(cloud.position, amplitude, width)
 
     def residue_motion(self, z: Float[Tensor, "v d"]) -> ResidueMotion:
         """Where latents take every residue, moved by the most likely segments."""
@@ -216,14 +221,15 @@ class Segments(StructureMethod):
         return lines if last else lines + self.inference.review(stage, survey, self.decode)
 
     def _cloud(self, motion: ResidueMotion) -> Gaussians:
-        """What scatters, where residues move it."""
-        neutral, amplitude, present = self.neutral, self.amplitude, motion.occupancy
+        """What scatters, where residues move it; all images share what does not depend on them."""
+        neutral, amplitude = self.neutral, self.amplitude[None]
         if "scale" in neutral:
             amplitude = amplitude * neutral["scale"].exp()
-        if self.bead_point is not None:
-            present = present[:, self.bead_point]
-        width = (self.blob_width * neutral["width"].exp()).expand_as(present)
-        return Gaussians(motion.place(self.beads, self.bead_point), amplitude * present, width)
+        width = (self.blob_width * neutral["width"].exp()).expand_as(amplitude)
+        if self.settings.occupancy:
+            there = motion.occupancy if self.bead_point is None else motion.occupancy[:, self.bead_point]
+            amplitude = amplitude * there
+        return Gaussians(motion.place(self.beads, self.bead_point), amplitude, width)
 
     def _motion(self, z: Float[Tensor, "v d"], *, sampled: bool) -> ResidueMotion:
         if self.motion is None:
@@ -243,7 +249,8 @@ class Segments(StructureMethod):
             cost = discontinuity(position, self.position, self.links)
             terms["continuity"] = settings.continuity * cost.mean() / pixels
         if settings.clash:
-            terms["clash"] = settings.clash * clashes(position, self.position).mean() / pixels
+            some = position[: max(1, CLASHES_AMONG // position.shape[1])]
+            terms["clash"] = settings.clash * clashes(some, self.position).mean() / pixels
         if settings.occupancy:
             absent = 0.5 * ((1 - occupancy) / OCCUPANCY_GIVE).square().mean()
             terms["occupancy"] = motion.segmentation.count * absent / pixels
