@@ -8,7 +8,7 @@ import torch
 
 from trimorph.core.fsc import fourier_shell_correlation
 from trimorph.core.gaussians import Gaussians
-from trimorph.core.point_band import band_agreement
+from trimorph.core.point_band import band_agreement, independent_values
 
 BOX, PIXEL_SIZE = 40, 2.0
 SIDE = BOX * PIXEL_SIZE
@@ -78,3 +78,11 @@ def test_a_band_that_the_map_does_not_hold_is_none() -> None:
     both = torch.stack([points(1), points(2)])
     flat = torch.randn(BOX, BOX, BOX, generator=torch.Generator().manual_seed(5))
     assert band_agreement(flat, PIXEL_SIZE, position=both, weight=torch.ones(60), band=(0.24, 0.4)) is None
+
+
+def test_noise_that_fills_the_box_is_independent_in_every_value() -> None:
+    noise = torch.randn(BOX, BOX, BOX, generator=torch.Generator().manual_seed(6))
+    radius = np.linalg.norm(np.stack(np.meshgrid(*[np.arange(-20, 20)] * 3)), axis=0).round()
+    expected = int(((radius > 0) & (radius <= 12)).sum())
+    assert independent_values(noise, PIXEL_SIZE, finest=12.2 / SIDE) == pytest.approx(expected, rel=0.02)
+    assert independent_values(noise, PIXEL_SIZE, finest=2 / SIDE) == 1.0

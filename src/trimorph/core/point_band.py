@@ -61,31 +61,59 @@ def band_agreement(
     3 mean(q)^2 / mean(q^2) of them, which is all for noise that fills it. None where there are no FEWEST
     shells.
     """
-    side = len(density) * pixel_size
-    low, high = ceil(band[0] * side), min(int(band[1] * side), (len(density) - 1) // 2)
-    if high - low + 1 < FEWEST:
+    shells = _shells_of(density, pixel_size, band)
+    if shells is None:
         return None
+    high = shells.stop - 1
     grid = next_fast_len(max(ceil(FINENESS * high), 2 * high + 1), real=True)
-    spread = (spread_points(one[None] * (grid / side), weight, grid)[0] for one in position)
-    shell = _shells(2 * high + 1)
-    inside = (shell >= low) & (shell <= high)
-    count = float(shell_sum(inside.float()).double().sum())
-    parts = [
-        _whitened(_cropped(torch.fft.rfftn(values), high) * inside, shell)
-        for values in (torch.fft.ifftshift(density), *spread)
-    ]
+    scale = grid / (len(density) * pixel_size)
+    spread = (spread_points(one[None] * scale, weight, grid)[0] for one in position)
+    parts = [_banded(values, shells) for values in (torch.fft.ifftshift(density), *spread)]
+    count = float(_power(parts[0]))
 
     def product(one: Tensor, other: Tensor) -> float:
         return float(shell_sum((one * other.conj()).real).double().sum()) / count
 
-    seen = torch.fft.irfftn(parts[0], s=(2 * high + 1,) * 3).double().square()
-    share = min(1.0, 3 * float(seen.mean()) ** 2 / float(seen.square().mean()))
     return BandAgreement(
         first=product(parts[0], parts[1]),
         second=product(parts[0], parts[2]),
         between=product(parts[1], parts[2]),
-        independent=share * count,
+        independent=_share(parts[0]) * count,
     )
+
+
+def independent_values(density: Float[Tensor, "d d d"], pixel_size: float, *, finest: float) -> float:
+    """Independent values up to ``finest`` (1/Å), counted as in :func:`band_agreement`; one at least."""
+    shells = _shells_of(density, pixel_size, (0.0, finest))
+    if shells is None:
+        return 1.0
+    part = _banded(torch.fft.ifftshift(density), shells)
+    return max(1.0, _share(part) * float(_power(part)))
+
+
+def _shells_of(density: Float[Tensor, "d d d"], pixel_size: float, band: tuple[float, float]) -> range | None:
+    """Shells of a box in a band, but the zeroth; None for fewer than FEWEST."""
+    side = len(density) * pixel_size
+    low, high = max(1, ceil(band[0] * side)), min(int(band[1] * side), (len(density) - 1) // 2)
+    return range(low, high + 1) if high - low + 1 >= FEWEST else None
+
+
+def _banded(values: Float[Tensor, "d d d"], shells: range) -> Complex[Tensor, "m m h"]:
+    """Transform on some shells alone, with a mean square of one on each, laid out as that of an odd box."""
+    high = shells.stop - 1
+    number = _shell_numbers(2 * high + 1)
+    inside = (number >= shells.start) & (number <= high)
+    return _whitened(_cropped(torch.fft.rfftn(values), high) * inside, number)
+
+
+def _power(spectrum: Complex[Tensor, "m m h"]) -> Float[Tensor, ""]:
+    return shell_sum(spectrum.abs().square()).double().sum()
+
+
+def _share(spectrum: Complex[Tensor, "m m h"]) -> float:
+    """Part of the box that a density fills, by the moments of its square q: 3 mean(q)^2 / mean(q^2)."""
+    square = torch.fft.irfftn(spectrum, s=(len(spectrum),) * 3).double().square()
+    return min(1.0, 3 * float(square.mean()) ** 2 / float(square.square().mean()))
 
 
 def _cropped(spectrum: Complex[Tensor, "d d e"], high: int) -> Complex[Tensor, "m m h"]:
@@ -94,7 +122,7 @@ def _cropped(spectrum: Complex[Tensor, "d d e"], high: int) -> Complex[Tensor, "
     return spectrum[kept][:, kept, : high + 1]
 
 
-def _shells(box: int) -> Int[Tensor, "m m h"]:
+def _shell_numbers(box: int) -> Int[Tensor, "m m h"]:
     axis = torch.fft.fftfreq(box, 1 / box)
     return (
         (axis[:, None, None] ** 2 + axis[:, None] ** 2 + torch.arange(box // 2 + 1) ** 2)

@@ -55,6 +55,8 @@ class Bend:
     @property
     def lines(self) -> tuple[str, ...]:
         """What was found, and what is doubtful about it."""
+        if not self.moved:
+            return (f"bending along {self.modes} modes gains nothing: left as the rigid body",)
         return (
             f"bent along {self.modes} modes: correlation {self.correlation:.3f} at {self.resolution:.3g} Å, "
             f"and {self.before:.3f} as a rigid body",
@@ -70,9 +72,9 @@ class Bend:
         held, (coarse, fine) = self.held_out, self.band
         if held is None:
             return (
-                f"note: the map holds nothing finer than {coarse:.3g} Å, to which it was fitted: it cannot be "
-                "told whether this is more than noise. Pass a coarser --resolution, or the other half map with "
-                "--held-out",
+                f"note: the map holds nothing finer than {coarse:.3g} Å, to which it was fitted: it cannot "
+                "be told whether this is more than noise. Pass a coarser --resolution, or the other half "
+                "map with --held-out",
             )
         said = (
             f"held out, {coarse:.3g} to {fine:.3g} Å: correlation {held.second:.3f}, and {held.first:.3f} as "

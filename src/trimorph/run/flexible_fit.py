@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import ceil, log2
+from math import ceil, log2, sqrt
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from torch import Tensor
 from trimorph.core.elastic_bends import NEAR, Bends
 from trimorph.core.elastic_network import elastic_edges, joined_edges
 from trimorph.core.local_turns import local_turns
-from trimorph.core.point_field import PointField
+from trimorph.core.point_band import independent_values
+from trimorph.core.point_field import FINEST, PointField
 from trimorph.core.rigid_blend import blended_displacement, turn_quaternion
 from trimorph.run.fit_map import FitMap
 from trimorph.run.kept_geometry import KeptGeometry
@@ -25,7 +26,10 @@ COARSE = 16.0
 """Resolution in Å at which bending begins, or twice the last one."""
 
 ROUNDS, SETTLED = 6, 1e-3
-"""Most rounds at a resolution, each with modes of its own, and the gain in correlation that ends them."""
+"""Most rounds at a resolution, each with modes of its own, and the least gain in correlation of one."""
+
+SURE = 3.0
+"""Standard deviations by which a round must gain more than it would by fitting noise."""
 
 STIFF = 0.02
 """Loss of correlation that a strain of one is worth."""
@@ -66,27 +70,41 @@ def flexible_fit(
 
     Positions in Å from the map's origin voxel. At twice the resolution and then at it, the amplitudes of the
     softest modes and of the six motions of the whole climb the gradient of the correlation, less the strain
-    of the chains; distances in the chains are put back, and modes taken anew, until a round gains less than
-    SETTLED. A round that loses is undone.
+    of the chains; distances in the chains are put back, and modes taken anew, until a round gains no more
+    than SETTLED, or than noise would give (:func:`gain_of_noise`), and is undone.
     Errors: those of :func:`elastic_modes`.
     """
     first = max(COARSE, 2 * resolution)
     levels = np.geomspace(first, resolution, 1 + ceil(log2(first / resolution) - 1e-9)).tolist()
     for number, level in enumerate(levels):
         field = density.field(level, margin=level, sampling=SAMPLING, mirrored=False)
+        values = independent_values(density.cube, density.pixel_size, finest=FINEST / level)
         reached = float(field.correlation(body.point[: len(weight)], weight))
         for turn in range(ROUNDS):
             if progress is not None:
                 progress(number * ROUNDS + turn, len(levels) * ROUNDS)
             tried = _restored(_bent(field, body, weight, geometry, modes=modes), geometry)
             score = float(field.correlation(tried.point[: len(weight)], weight))
-            gain, reached = score - reached, max(score, reached)
-            body = tried if gain > 0 else body
-            if gain < SETTLED:
+            if score - reached < max(SETTLED, gain_of_noise(reached, modes + 6, values=values)):
                 break
+            body, reached = tried, score
     if progress is not None:
         progress(len(levels) * ROUNDS, len(levels) * ROUNDS)
     return body
+
+
+def gain_of_noise(correlation: float, numbers: int, *, values: float) -> float:
+    """What a correlation c gains at most where p ``numbers`` are fitted to noise.
+
+    Of n independent ``values`` that the fit does not explain, each number explains one by chance: c^2 grows
+    by (1 - c^2) / n times a chi-square of p degrees, which is p with the standard deviation sqrt(2 p).
+
+    >>> round(gain_of_noise(0.5, 16, values=1000.0), 3)
+    0.024
+    """
+    chance = (numbers + SURE * sqrt(2 * numbers)) / values
+    square = correlation**2
+    return sqrt(square + max(1 - square, 0.0) * chance) - abs(correlation)
 
 
 def _bent(

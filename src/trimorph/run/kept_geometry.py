@@ -37,7 +37,7 @@ class KeptGeometry:
 
     def changes(self, position: Float[Tensor, "n 3"]) -> Float[Tensor, " p"]:
         """By how much distances to the next points have changed, in Å."""
-        return _lengths(position, self.links) - _lengths(self.start, self.links).to(position)
+        return _lengths(position, self.links) - _lengths(self.start.to(position), self.links)
 
     def strain(self, position: Float[Tensor, "n 3"]) -> Float[Tensor, ""]:
         """Mean square of the changes, in units of ten LINK_GIVE, and of those beyond in three SECOND_GIVE.
@@ -71,7 +71,7 @@ class KeptGeometry:
         return torch.tensor(found.x).view(-1, 3).to(position)
 
     def _seconds(self, position: Float[Tensor, "n 3"]) -> Float[Tensor, " q"]:
-        return _lengths(position, self.seconds) - _lengths(self.start, self.seconds).to(position)
+        return _lengths(position, self.seconds) - _lengths(self.start.to(position), self.seconds)
 
 
 def _lengths(position: Float[Tensor, "n 3"], pairs: Int[Tensor, "p 2"]) -> Float[Tensor, " p"]:
