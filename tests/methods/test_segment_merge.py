@@ -17,9 +17,9 @@ from trimorph.methods.structure_method import Segment
 
 def hard(method: Segments) -> Segmentation:
     """Segments without residues that belong to two."""
-    assert method.motion is not None
-    method.motion.segmentation.exponent = 1e5
-    return method.motion.segmentation
+    assert method.rigid is not None
+    method.rigid.segmentation.exponent = 1e5
+    return method.rigid.segmentation
 
 
 def test_a_merged_segment_follows_its_owner_rigidly() -> None:

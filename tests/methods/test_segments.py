@@ -83,13 +83,13 @@ def test_decoded_structures_are_always_the_same(problem: Problem) -> None:
 def test_a_turn_about_a_hinge_is_exact(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     """A point far from the segment's centroid as pivot: a screw at the centroid."""
     method = build(parts_of(problem))
-    assert method.motion is not None
+    assert method.rigid is not None
     turn, pivot = torch.tensor([0.3, -0.9, 0.5]), torch.tensor([3.0, -7.0, 11.0])
     end = method.position[BOUNDARY - 1 :]
     slide = torch.linalg.cross(turn, end.mean(0) - pivot)
     still = torch.zeros(3)
     screws = torch.stack([still, turn])[None], torch.stack([still, slide])[None], torch.ones(1, 2)
-    monkeypatch.setattr(method.motion, "screws", lambda z: screws)
+    monkeypatch.setattr(method.rigid, "screws", lambda z: screws)
     found = method.decode(torch.zeros(1, 1)).position[0]
     expected = (end - pivot) @ vector_to_matrix(turn).mT + pivot
     torch.testing.assert_close(found[BOUNDARY - 1 :], expected, rtol=0, atol=1e-4)
@@ -139,8 +139,8 @@ def test_a_hinge_is_found(moving: tuple[MadeImages, Tensor, Problem], tmp_path: 
     train(method, images, tmp_path / "run", problem=problem)
     z = torch.as_tensor(Latents.load(tmp_path / "run" / "latents" / "0012.npz").mean)[:, 0]
     assert abs(spearmanr(z, state).statistic) > 0.9
-    assert method.motion is not None
-    first, second = living(method.motion.segmentation)
+    assert method.rigid is not None
+    first, second = living(method.rigid.segmentation)
     assert abs(second.first - BOUNDARY) <= 3
     assert first.last == second.first - 1
     said = (tmp_path / "run" / "log.txt").read_text()

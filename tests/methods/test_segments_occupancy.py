@@ -21,9 +21,9 @@ FIRST, LAST = 113, 170
 
 def test_all_is_there_at_latent_zero_and_nothing_is_there_twice() -> None:
     method = made(part=True, occupancy=True)
-    assert method.motion is not None
+    assert method.rigid is not None
     with torch.no_grad():
-        method.motion.network.last.weight *= 20
+        method.rigid.network.last.weight *= 20
         far = method.residue_motion(torch.linspace(-30, 30, 7)[:, None]).occupancy
         assert torch.equal(method.residue_motion(Z).occupancy[0], torch.ones(214))
         rigid = method.segment_motion(Z)

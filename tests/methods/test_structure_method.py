@@ -24,8 +24,8 @@ RESIDUES = Residues.of(ATOMS)
 BOUNDARY = 130
 
 
-def made(*, part: bool = False, atoms: bool = False, **settings: Any) -> Segments:
-    """A model of the structure that moves and whose segments differ, by chance but always the same."""
+def told(*, part: bool = False, atoms: bool = False) -> Problem:
+    """The structure, without a map; a part that turns, one that does not, and ten residues that stay."""
     noise = NoiseModel(torch.ones(1, BOX // 2 + 1))
     problem = with_structure(
         Problem(BOX, PIXEL_SIZE, 10, 0.4 * BOX * PIXEL_SIZE, noise, torch.zeros(BOX, BOX, BOX)), RESIDUES
@@ -41,6 +41,12 @@ def made(*, part: bool = False, atoms: bool = False, **settings: Any) -> Segment
             beads=torch.as_tensor(np.column_stack([beads.position, beads.weight]), dtype=torch.float32),
             bead_point=torch.as_tensor(beads.residue),
         )
+    return problem
+
+
+def made(*, part: bool = False, atoms: bool = False, **settings: Any) -> Segments:
+    """A model of the structure that moves and whose segments differ, by chance but always the same."""
+    problem = told(part=part, atoms=atoms)
     small: dict[str, Any] = {"latent_dim": 1, "encoder": "pixels", "segments": 5, "width": 16, "layers": 1}
     torch.manual_seed(0)
     method = Segments(SegmentsSettings(**small | settings), problem).eval()

@@ -27,7 +27,7 @@ def screw_displacement(
 
 
 def screw_shift(turn: Float[Tensor, "*p 3"], start: Float[Tensor, "*p 3"]) -> Float[Tensor, "*p 3"]:
-    """Where a point goes that begins with the velocity ``start`` and turns with ``turn`` for a unit of time."""
+    """Where a point goes that sets out with the velocity ``start`` and turns with ``turn`` for a unit."""
     square = turn.square().sum(-1, keepdim=True)
     once = torch.linalg.cross(turn, start)
     twice = torch.linalg.cross(turn, once)

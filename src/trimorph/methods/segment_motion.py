@@ -6,15 +6,15 @@ Letters: v latents, d their dimension, g residues, s segments, c lines, m most s
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from trimorph.core.errors import InputError
 from trimorph.core.rigid_blend import blended_displacement, turn_quaternion
 from trimorph.core.screw import screw_shift
 from trimorph.methods.base import Problem
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.segment_lines import lay_lines
+from trimorph.methods.segment_problem import moving_residues
 from trimorph.methods.segmentation import Segmentation
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion
 
@@ -141,29 +141,3 @@ class SegmentMotion(nn.Module):
         owners = self.segmentation.owners
         rigid, arm = motion[:, owners].mT, (centre - centre[owners]).mT
         return torch.cat([rigid[:, :4].mT, blended_displacement(rigid[:, :4], rigid[:, 4:], arm)], dim=-1)
-
-
-def moving_residues(problem: Problem) -> Bool[Tensor, " g"]:
-    """Which residues may move: those that the user chose, in parts that the user made.
-
-    Errors: InputError where there is none.
-    """
-    assert problem.points is not None  # so checked
-    count = len(problem.points)
-    free = torch.ones(count, dtype=torch.bool)
-    if problem.movable is not None:
-        if int(problem.movable.max()) >= count:
-            raise InputError(
-                f"Segments: found the number {int(problem.movable.max())} among the residues that may move; "
-                f"wanted 0 to {count - 1}, as the structure has {count}. Correct the file of --gaussians."
-            )
-        free = torch.zeros_like(free)
-        free[problem.movable] = True
-    if problem.part is not None:
-        free = free & (problem.part >= 0)
-    if not bool(free.any()):
-        raise InputError(
-            "Segments: found no residue that may move in the --ranges; wanted some. Leave one of --ranges "
-            "and --chains out."
-        )
-    return free

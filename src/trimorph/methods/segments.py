@@ -10,35 +10,33 @@ Source: Ducrocq et al., cryoSPHERE (ICLR 2025).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
-from trimorph.core.errors import InputError
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.imaging import render_batch
 from trimorph.core.losses import correlation_score, whitened_likelihood
 from trimorph.methods.base import Ingredient, Problem, Stage, Survey
-from trimorph.methods.chain_priors import clashes, discontinuity
 from trimorph.methods.cloud_atoms import cloud_of_atoms
-from trimorph.methods.cloud_region import require_resolution
+from trimorph.methods.cloud_decoder import CloudDecoder
 from trimorph.methods.inference import Inference
+from trimorph.methods.mode_motion import ModeMotion
 from trimorph.methods.posterior import Posterior
 from trimorph.methods.segment_boundaries import with_spreads
-from trimorph.methods.segment_lines import chain_links
-from trimorph.methods.segment_motion import SegmentMotion, moving_residues
+from trimorph.methods.segment_motion import SegmentMotion
+from trimorph.methods.segment_priors import MotionPriors
+from trimorph.methods.segment_problem import moving_residues, refuse_segments, structure_of
 from trimorph.methods.segment_report import compare_segments, living
 from trimorph.methods.segment_settings import SegmentsSettings
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
 
-CLASHES_AMONG = 5_000
-"""Residues, of all images of a batch together, among which clashes are looked for in a step."""
-
-OCCUPANCY_GIVE = 0.5
-"""Standard deviation of what is there of a segment, under its prior about one."""
+ANCHORS = 64
+"""Points, at most, whose motions displace the residues around them (residual)."""
 
 
 class Segments(StructureMethod):
@@ -48,14 +46,12 @@ class Segments(StructureMethod):
 
     def __init__(self, settings: SegmentsSettings, problem: Problem) -> None:
         super().__init__(problem)
-        points, chain = _structure(problem)
+        points, _ = structure_of(problem)
         self.settings, self.diameter = settings, 2 * problem.radius
         self.particles, self.pixel_size, self.mean = problem.particles, problem.pixel_size, problem.mean
         self.finest = settings.resolution or 2 * problem.pixel_size
         self.register_buffer("position", points[:, :3].clone(), persistent=False)
         self.position: Tensor
-        self.register_buffer("links", chain_links(points[:, :3], chain), persistent=False)
-        self.links: Tensor
         beads = points if problem.beads is None else problem.beads
         self.register_buffer("beads", beads[:, :3].clone(), persistent=False)
         self.beads: Tensor
@@ -68,19 +64,11 @@ class Segments(StructureMethod):
         names = ("scale", "width") if settings.score == "likelihood" else ("width",)
         self.neutral = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in names})
         self.inference = Inference(settings, problem)
-        self.motion = (
-            SegmentMotion(
-                problem,
-                settings.latent_dim,
-                most=settings.segments,
-                sharpness=settings.sharpness,
-                occupancy=settings.occupancy,
-                width=settings.width,
-                layers=settings.layers,
-            )
-            if settings.latent_dim
-            else None
-        )
+        self.priors = MotionPriors(settings, problem)
+        self.register_buffer("free", moving_residues(problem), persistent=False)
+        self.free: Tensor
+        self.motion = _motion_of(settings, problem) if settings.latent_dim else None
+        self.residual = _residual_of(settings, problem) if settings.latent_dim else None
 
     @classmethod
     def wants(cls, settings: SegmentsSettings) -> frozenset[Ingredient]:
@@ -91,15 +79,13 @@ class Segments(StructureMethod):
 
     @classmethod
     def refuse(cls, settings: SegmentsSettings, problem: Problem) -> None:
-        """A problem without structure or mean map, a resolution beyond Nyquist, and nothing that may move."""
-        _structure(problem)
-        if problem.mean is None:
-            raise InputError(
-                "Segments: found a problem without a mean map; wanted one that tells the density's scale. "
-                "Make it with what Segments.wants names."
-            )
-        require_resolution(settings.resolution or 2 * problem.pixel_size, problem.pixel_size)
-        moving_residues(problem)
+        """What :func:`refuse_segments` says."""
+        refuse_segments(settings, problem)
+
+    @property
+    def rigid(self) -> SegmentMotion | None:
+        """What moves segments, where that is what moves."""
+        return self.motion if isinstance(self.motion, SegmentMotion) else None
 
     @property
     def latent_dim(self) -> int:
@@ -121,9 +107,11 @@ class Segments(StructureMethod):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Groups: network, segments, neutral (scale and width), latents (a table), poses (a table)."""
         groups = self.inference.parameter_groups() | {"neutral": list(self.neutral.parameters())}
-        if self.motion is not None:
-            groups["network"] = [*self.motion.network.parameters(), *groups.get("network", [])]
-            groups["segments"] = list(self.motion.segmentation.parameters())
+        for decoder in (self.motion, self.residual):
+            if decoder is not None:
+                groups["network"] = [*decoder.network.parameters(), *groups.get("network", [])]
+        if self.rigid is not None:
+            groups["segments"] = list(self.rigid.segmentation.parameters())
         return {name: group for name, group in groups.items() if group}
 
     def encode(self, batch: Batch) -> Posterior:
@@ -133,37 +121,38 @@ class Segments(StructureMethod):
 
     def decode(self, z: Float[Tensor, "v d"]) -> Gaussians:
         """The residues, or their atoms, at latents z, moved by the most likely segments."""
-        cloud = self._cloud(self._motion(z, sampled=False))
+        cloud = self._cloud(self.residue_motion(z))
         amplitude, width = (numbers.expand(len(z), -1) for numbers in (cloud.amplitude, cloud.width))
         return Gaussians(cloud.position, amplitude, width)
 
     def residue_motion(self, z: Float[Tensor, "v d"]) -> ResidueMotion:
         """Where latents take every residue, moved by the most likely segments."""
-        return self._motion(z, sampled=False)
+        motion, _ = self._motion(z, sampled=False)
+        return motion
 
     def segments(self) -> tuple[Segment, ...]:
         """The segments that hold residues, with the spreads of their ends."""
-        if self.motion is None:
+        if self.rigid is None:
             return ()
         with torch.no_grad():
-            return with_spreads(living(self.motion.segmentation), self.motion.segmentation)
+            return with_spreads(living(self.rigid.segmentation), self.rigid.segmentation)
 
     def segment_motion(self, z: Float[Tensor, "v d"]) -> RigidMotion:
         """The rigid motion of each of :meth:`segments`."""
-        if self.motion is None:
+        if self.rigid is None:
             nothing = self.position.new_zeros(len(z), 0, 3)
             return RigidMotion(nothing, nothing, self.position[:0], nothing[..., 0])
-        chosen = [segment.number for segment in living(self.motion.segmentation)]
-        found = self.motion.rigid_motion(z, self.position)
+        chosen = [segment.number for segment in living(self.rigid.segmentation)]
+        found = self.rigid.rigid_motion(z, self.position)
         return RigidMotion(
             found.turn[:, chosen], found.shift[:, chosen], found.centre[chosen], found.occupancy[:, chosen]
         )
 
     def shares(self) -> Float[Tensor, "g s"]:
         """How much each residue belongs to each of :meth:`segments`."""
-        if self.motion is None:
+        if self.rigid is None:
             return self.position.new_zeros(len(self.position), 0)
-        return self.motion.shares()[:, [segment.number for segment in living(self.motion.segmentation)]]
+        return self.rigid.shares()[:, [segment.number for segment in living(self.rigid.segmentation)]]
 
     def begin(self) -> Iterator[str]:
         """Give the residues the mean map's scale and sharpness, and see where the latents start."""
@@ -177,17 +166,19 @@ class Segments(StructureMethod):
             f"neutral model: {beads}, {float(self.blob_width):.3g} Å wide: correlation {reached:.3f} in the "
             f"last band of the mean map, to {self.finest:.1f} Å"
         )
-        if self.motion is not None:
-            lines = self.motion.segmentation
-            still = int((~self.motion.free).sum())
-            yield f"segments: {lines.count} on {len(lines.sizes)} chains or parts; {still} residues stay"
+        still = f"{int((~self.free).sum())} residues stay"
+        if self.rigid is not None:
+            lines = self.rigid.segmentation
+            yield f"segments: {lines.count} on {len(lines.sizes)} chains or parts; {still}"
+        elif self.motion is not None:
+            yield f"normal modes: {self.settings.mode_count}; {still}"
         yield from self.inference.begin()
 
     def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
         """How the images differ, divergences and priors of the motion, a pixel of the plane each."""
         batch, terms = self.inference.posed(batch, stage)
         posterior = self.inference.opened(self.encode(batch), progress)
-        motion = self._motion(posterior.sample(), sampled=self.training)
+        motion, residual = self._motion(posterior.sample(), sampled=self.training)
         cloud = self._cloud(motion)
         predicted = render_batch(cloud, batch)
         compared = correlation_score if self.settings.score == "correlation" else whitened_likelihood
@@ -195,29 +186,26 @@ class Segments(StructureMethod):
         score = compared(predicted, batch.image, power=power, disk=batch.disk)
         terms[self.settings.score] = score.mean() / float(batch.disk.weight.sum())
         position = cloud.position if self.bead_point is None else motion.place(self.position)
-        return (
-            terms
-            | self._priors(position, motion.occupancy, batch)
-            | self.inference.prior(posterior, batch.disk, progress)
-        )
+        terms |= self._priors(position, motion.occupancy, residual, batch)
+        return terms | self.inference.prior(posterior, batch.disk, progress)
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """How many segments are left, which residues they hold, and what the encoder sees from here on.
 
         After the last stage neighbours that move alike are merged; before it all motions are small.
         """
-        if self.motion is None:
-            return []
         last = stage == self.stages[-1]
-        lines = compare_segments(
-            self,
-            self.motion,
-            survey,
-            resolution=stage.resolution,
-            position=self.position,
-            limit=self.settings.merge,
-            merge=last,
-        )
+        lines = []
+        if self.rigid is not None:
+            lines = compare_segments(
+                self,
+                self.rigid,
+                survey,
+                resolution=stage.resolution,
+                position=self.position,
+                limit=self.settings.merge,
+                merge=last,
+            )
         return lines if last else lines + self.inference.review(stage, survey, self.decode)
 
     def _cloud(self, motion: ResidueMotion) -> Gaussians:
@@ -231,40 +219,72 @@ class Segments(StructureMethod):
             amplitude = amplitude * there
         return Gaussians(motion.place(self.beads, self.bead_point), amplitude, width)
 
-    def _motion(self, z: Float[Tensor, "v d"], *, sampled: bool) -> ResidueMotion:
+    def _motion(
+        self, z: Float[Tensor, "v d"], *, sampled: bool
+    ) -> tuple[ResidueMotion, Float[Tensor, "v g 3"] | None]:
+        """Motions of the residues, and what of their shifts (Å) is that of single ones."""
         if self.motion is None:
-            return ResidueMotion.none(len(z), self.position)
-        found: ResidueMotion = self.motion(z, self.position, sampled=sampled)
-        return found
+            return ResidueMotion.none(len(z), self.position), None
+        motion: ResidueMotion = self.motion(z, self.position, sampled=sampled)
+        if self.residual is None:
+            return motion, None
+        small: Tensor = self.residual(z, self.position).displacement * self.free[:, None]
+        return replace(motion, shift=motion.shift + small), small
 
     def _priors(
-        self, position: Float[Tensor, "v g 3"], occupancy: Float[Tensor, "v g"], batch: Batch
+        self,
+        position: Float[Tensor, "v g 3"],
+        occupancy: Float[Tensor, "v g"],
+        residual: Float[Tensor, "v g 3"] | None,
+        batch: Batch,
     ) -> dict[str, Tensor]:
-        """Costs of broken chains, clashes and absence, an image each, and of the segments, once for all."""
-        settings, motion, pixels = self.settings, self.motion, float(batch.disk.weight.sum())
-        if motion is None:
+        """Costs of the motion, an image each, and of the segments, once for all, a pixel of the plane."""
+        settings, pixels = self.settings, float(batch.disk.weight.sum())
+        if self.motion is None:
             return {}
-        terms = {}
-        if settings.continuity and len(self.links):
-            cost = discontinuity(position, self.position, self.links)
-            terms["continuity"] = settings.continuity * cost.mean() / pixels
-        if settings.clash:
-            some = position[: max(1, CLASHES_AMONG // position.shape[1])]
-            terms["clash"] = settings.clash * clashes(some, self.position).mean() / pixels
-        if settings.occupancy:
-            absent = 0.5 * ((1 - occupancy) / OCCUPANCY_GIVE).square().mean()
-            terms["occupancy"] = motion.segmentation.count * absent / pixels
-        if settings.segments_beta and motion.segmentation.learned:
-            divergence = motion.segmentation.divergence() / (self.particles * pixels)
-            terms["segments"] = settings.segments_beta * divergence
-        return terms
+        count = 0 if self.rigid is None else self.rigid.segmentation.count
+        costs = self.priors(position, occupancy=occupancy, segments=count, residual=residual)
+        if self.rigid is not None and settings.segments_beta and self.rigid.segmentation.learned:
+            costs["segments"] = settings.segments_beta * self.rigid.segmentation.divergence() / self.particles
+        return {name: cost / pixels for name, cost in costs.items()}
 
 
-def _structure(problem: Problem) -> tuple[Float[Tensor, "g 4"], Int[Tensor, " g"]]:
-    """Residues and their chains; InputError where the problem has none."""
-    if problem.points is None or problem.chain is None:
-        raise InputError(
-            "Segments: found a problem without a structure; wanted one, whose segments move. Pass "
-            "--structure with a PDB or mmCIF file that lies in the map."
+def _motion_of(settings: SegmentsSettings, problem: Problem) -> SegmentMotion | ModeMotion:
+    """What moves the residues."""
+    if settings.decoder == "modes":
+        return ModeMotion(
+            problem,
+            settings.latent_dim,
+            moving=moving_residues(problem),
+            modes=settings.mode_count,
+            width=settings.width,
+            layers=settings.layers,
         )
-    return problem.points, problem.chain
+    return SegmentMotion(
+        problem,
+        settings.latent_dim,
+        most=settings.segments,
+        sharpness=settings.sharpness,
+        occupancy=settings.occupancy,
+        width=settings.width,
+        layers=settings.layers,
+    )
+
+
+def _residual_of(settings: SegmentsSettings, problem: Problem) -> CloudDecoder | None:
+    """What displaces single residues on top."""
+    if settings.residual == "none":
+        return None
+    points, _ = structure_of(problem)
+    free = points[moving_residues(problem), :3]
+    decoder = CloudDecoder(
+        settings.residual,
+        settings.latent_dim,
+        gaussians=len(points),
+        anchors=min(ANCHORS, len(free)),
+        width=settings.width,
+        layers=settings.layers,
+        radius=problem.radius,
+    )
+    decoder.settle(free)
+    return decoder
