@@ -48,6 +48,8 @@ class HingerSettings:
 
     components: int = 2
     """Latent components."""
+    segments: bool = True
+    """Whether it says which segments turn."""
 
 
 class Hinger(StructureMethod):
@@ -88,12 +90,19 @@ class Hinger(StructureMethod):
 
     def segments(self) -> tuple[Segment, ...]:
         first, count = BOUNDARY - 1, len(self.position)
-        return (
+        whole = (
             Segment(0, 0, 1, first, tuple(range(first)), (0.0, 1.5)),
             Segment(1, 0, first + 1, count, tuple(range(first, count)), (1.5, 0.0)),
         )
+        return whole if self.settings.segments else ()
 
     def segment_motion(self, z: Float[Tensor, "v d"]) -> RigidMotion:
+        motion, some = self._halves(z), slice(2 if self.settings.segments else 0)
+        return RigidMotion(
+            motion.turn[:, some], motion.shift[:, some], motion.centre[some], motion.occupancy[:, some]
+        )
+
+    def _halves(self, z: Float[Tensor, "v d"]) -> RigidMotion:
         centre = torch.stack([self.position[~self.turns].mean(0), self.position[self.turns].mean(0)])
         turn = torch.zeros(len(z), 2, 3)
         turn[:, 1] = z[:, :1] * torch.tensor(AXIS, dtype=torch.float32)
@@ -103,7 +112,7 @@ class Hinger(StructureMethod):
         return RigidMotion(turn, shift, centre, there)
 
     def residue_motion(self, z: Float[Tensor, "v d"]) -> ResidueMotion:
-        rigid, own = self.segment_motion(z), self.turns.long()
+        rigid, own = self._halves(z), self.turns.long()
         return ResidueMotion(
             turn_quaternion(rigid.turn).mT[:, :, own],
             rigid.centre[own],
@@ -112,7 +121,8 @@ class Hinger(StructureMethod):
         )
 
     def shares(self) -> Float[Tensor, "g s"]:
-        return torch.stack([~self.turns, self.turns], dim=1).float()
+        whole = torch.stack([~self.turns, self.turns], dim=1).float()
+        return whole if self.settings.segments else whole[:, :0]
 
     def decode(self, z: Float[Tensor, "v d"]) -> Gaussians:
         motion = self.residue_motion(z)

@@ -42,9 +42,16 @@ from trimorph.data.structure import read_structure
 from trimorph.data.template import Template
 from trimorph.methods import registry
 from trimorph.methods.segments import SegmentsSettings
+from trimorph.run.choose_latents import Chosen
 from trimorph.run.run import Run
 from trimorph.run.start import StartSettings
 from trimorph.run.structures import StructuresReport, write_structures
+from trimorph.run.structures_files import write_ensemble, write_state_maps
+from trimorph.run.structures_found import Found
+from trimorph.run.structures_model import MovingStructure
+from trimorph.run.structures_particles import write_particles
+from trimorph.run.structures_sample import Sample
+from trimorph.run.structures_screws import Screws
 
 DISTANCE = "A:165-180 to A:30-59,A:90-100"
 Z = "0,0; 0.5,0; -0.8,1"
@@ -104,6 +111,18 @@ def test_the_hinge_that_was_put_in_is_in_the_table(report: StructuresReport) -> 
     assert numbers(still, "angle", "shift").max() < 1e-4
 
 
+def test_residues_fluctuate_as_the_random_particles_do(run: Run, report: StructuresReport) -> None:
+    particle = [int(row["particle"]) for row in rows(report.folder / "quality.csv")[3:]]
+    assert len(set(particle)) == 50
+    structure = read_structure(run.path.parent / "adk.pdb")[0]
+    last = structure.position[structure.atom_name == "CA"][-1] - PIVOT - MIDDLE
+    angle = run.latents().mean[particle, :1]
+    place = Rotation.from_rotvec(angle * AXIS).apply(last)
+    expected = np.sqrt(((place - place.mean(0)) ** 2).sum(1).mean())
+    row = rows(report.folder / "residues.csv")[-1]
+    assert float(row["fluctuation"]) == pytest.approx(expected, rel=1e-3)
+
+
 def test_segments_have_the_authors_numbers_and_the_spread_of_their_ends(report: StructuresReport) -> None:
     first, second = rows(report.folder / "segments.csv")
     assert [first[name] for name in ("name", "chain", "first", "last", "residues")] == [
@@ -160,7 +179,13 @@ def test_structures_lie_on_maps_of_the_same_state(
     if origin is not None:
         write_map(given, np.zeros((BOX, BOX, BOX)), PIXEL_SIZE, origin=origin)
     made = write_hinge_run(tmp_path, at=at, map_file=given if origin else None)
-    folder = write_structures(made.path, z="0.9,0", random=10).folder
+    structure = MovingStructure.of(made)
+    sample = Sample.of(structure, made.latents(), count=10, tell=lambda done: None)
+    found = Found.of(structure, Chosen.free(np.array([[0.9, 0.0]]), "z"), sample)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    write_state_maps(folder, made, found, epoch=None, tell=lambda done: None)
+    assert write_ensemble(folder, found) == ()
     atoms = places(folder / "ensemble.cif", 0)
     np.testing.assert_allclose(read_map(folder / "state_01.mrc").origin, origin or (0, 0, 0), atol=1e-3)
     weight = scattering_weight(read_structure(ADK)[0])
@@ -317,6 +342,44 @@ def test_motions_of_the_method_segments_are_those_of_its_atoms(tmp_path: Path) -
         moved = rotation.apply(hinge - a.mean(0)) + b.mean(0)
         slide = numbers([row], "slide")[0, 0] * numbers([row], "axis_x", "axis_y", "axis_z")[0]
         np.testing.assert_allclose(moved - hinge, slide, atol=0.02)
+
+
+def test_what_moves_without_segments_has_structures_and_distances(tmp_path: Path) -> None:
+    residues = centred_structure(tmp_path / "adk.pdb", at=MIDDLE)
+    made = write_structure_run(
+        tmp_path,
+        method="hinger",
+        settings=HingerSettings(segments=False),
+        problem=structure_problem(residues, at=MIDDLE, count=20),
+        latents=hinge_latents(20),
+        start=StartSettings(structure=tmp_path / "adk.pdb"),
+    )
+    folder = write_structures(made.path, z="0.5,0", distances=[DISTANCE]).folder
+    assert {path.name for path in folder.iterdir()} == {
+        "ensemble.cif", "ensemble.pdb", "state_01.mrc", "z_values.csv", "residues.csv", "quality.csv",
+        "distances.csv", "segments.defattr", "displacement.defattr", "structures.cxc", "structures.png",
+    }  # fmt: skip
+    script = (folder / "structures.cxc").read_text()
+    assert "\ncolor byattribute r:trimorph_displacement #1 palette 0,#f0f0f0:" in script
+    residue = rows(folder / "residues.csv")[-1]  # one state: from where it starts
+    far = places(folder / "ensemble.cif", 0) - places(tmp_path / "adk.pdb", 0)
+    alpha = [site.atom.name == "CA" for site in gemmi.read_structure(str(ADK))[0].all()]
+    assert float(residue["displacement"]) == pytest.approx(np.linalg.norm(far[alpha][-1]), abs=3e-3)
+
+
+def test_copies_of_symmetric_particles_have_rows_of_their_own(tmp_path: Path) -> None:
+    still = np.zeros((4, 2))
+    turn = np.arange(8.0).reshape(4, 2)
+    vector = np.zeros((4, 2, 3))
+    screws = Screws(vector, turn, turn, vector, vector, still, 1 + still)
+    path = tmp_path / "particles.csv"
+    found = write_particles(path, np.arange(2, 6), [screws], segments=2, symmetry="C2")
+    np.testing.assert_array_equal(found, turn)
+    table = rows(path)
+    assert [(row["particle"], row["copy"], row["segment"]) for row in table] == [
+        (particle, copy, segment) for particle in "12" for copy in "01" for segment in "12"
+    ]
+    assert numbers(table, "turn")[:, 0].tolist() == list(range(8))
 
 
 @pytest.mark.parametrize(

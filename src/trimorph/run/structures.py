@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -108,15 +109,18 @@ def _write_particles(
     groups: list[Distance],
     tell: Callable[[int], None],
 ) -> dict[str, Float[ndarray, " n"]]:
-    """Write particles.csv and distances.csv, and the picture, which shows them; return the distances."""
+    """Write particles.csv, if there are segments, distances.csv, and the picture of both; the distances."""
     structure, symmetry = found.structure, run.recipe.data.symmetry
-    turns = write_particles(
-        folder / "particles.csv",
-        latents.index,
-        particle_screws(structure, latents, found.sample.main, tell=tell),
-        segments=len(found.named),
-        symmetry=symmetry,
-    )
+    turns = np.zeros((len(latents), 0))
+    if len(found.named):
+        screws = particle_screws(structure, latents, found.sample.main, tell=tell)
+        turns = write_particles(
+            folder / "particles.csv",
+            latents.index,
+            screws,
+            segments=len(found.named),
+            symmetry=symmetry,
+        )
     apart = particle_distances(structure, latents, groups, tell=tell)
     if groups:
         columns = {name.replace(",", "+"): values for name, values in apart.items()}

@@ -65,9 +65,10 @@ def write_script(
     displacement: Float[ndarray, " g"],
     fluctuation: Float[ndarray, " g"],
 ) -> None:
-    """Write the script that opens ensemble and maps, colours by segment, and says how by displacement."""
-    colours = segment_colours(segments)
-    steps = ":".join([f"0,{STILL}", *(f"{i},{colour}" for i, colour in enumerate(colours, start=1))])
+    """Write the script that opens ensemble and maps, colours by segment, and says how by displacement.
+
+    Without segments, displacement it is that it colours by.
+    """
     series = "vseries true" if len(maps) > 1 else ""
     lines = [
         f"# {len(maps)} states of one structure (#1) and their maps (#2), in the same frame",
@@ -79,10 +80,9 @@ def write_script(
         "open segments.defattr",
         "open displacement.defattr",
         *(["# axes about which segments turn from the start (#3)", "open hinges.bild"] if hinges else []),
-        "# coloured by segment, grey where a residue is in none; segments.csv names them",
-        f"color byattribute r:{SEGMENT} #1 palette {steps} noValueColor {STILL}",
+        *_by_segment(segments),
         "# by displacement (Å) between the states that are farthest apart:",
-        f"#   {attribute_command(DISPLACEMENT, displacement)}",
+        f"{'#   ' if segments else ''}{attribute_command(DISPLACEMENT, displacement)}",
         "# by root mean square fluctuation (Å) over the particles:",
         f"#   {attribute_command(FLUCTUATION, fluctuation)}",
     ]
@@ -116,3 +116,15 @@ def attribute_command(attribute: str, values: Float[ndarray, " g"]) -> str:
     ends = np.linspace(0, max(float(values.max(initial=0.0)), 0.1), len(PATH_COLOURS))
     palette = ":".join(f"{end:.3g},{colour}" for end, colour in zip(ends, PATH_COLOURS, strict=True))
     return f"color byattribute r:{attribute} #1 palette {palette} noValueColor {STILL}"
+
+
+def _by_segment(segments: int) -> list[str]:
+    """Lines that colour by segment, if there are segments."""
+    if not segments:
+        return []
+    colours = enumerate(segment_colours(segments), start=1)
+    steps = ":".join([f"0,{STILL}", *(f"{number},{colour}" for number, colour in colours)])
+    return [
+        "# coloured by segment, grey where a residue is in none; segments.csv names them",
+        f"color byattribute r:{SEGMENT} #1 palette {steps} noValueColor {STILL}",
+    ]

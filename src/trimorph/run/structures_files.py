@@ -54,10 +54,11 @@ def write_ensemble(folder: Path, found: Found) -> tuple[str, ...]:
 
 
 def write_tables(folder: Path, found: Found) -> None:
-    """Write segments.csv, states.csv, residues.csv and quality.csv."""
+    """Write residues.csv, quality.csv and, where there are segments, segments.csv and states.csv."""
     residues, sample = found.structure.residues, found.sample
-    write_segments(folder / "segments.csv", found.named, residues, sample.screws, sample.main)
-    write_states(folder / "states.csv", found.screws, found.named)
+    if len(found.named):
+        write_segments(folder / "segments.csv", found.named, residues, sample.screws, sample.main)
+        write_states(folder / "states.csv", found.screws, found.named)
     write_residues(
         folder / "residues.csv",
         residues,

@@ -217,7 +217,8 @@ def _name_residues(axes: Axes, seen: Pictured) -> None:
     ends = np.append(starts[1:], len(seen.chain))
     for start in starts[1:]:
         axes.axvline(start - 0.5, color=GREY, linewidth=0.5, zorder=0)
-    places, named = [], []
+    places: list[float] = []
+    named: list[str] = []
     for i in np.argsort(starts - ends, kind="stable"):  # the longest first
         place = 0.5 * float(starts[i] + ends[i] - 1)
         name = seen.residue_names[starts[i]].rpartition(":")[0]
