@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -26,6 +26,7 @@ def command(
     particles: Annotated[WholeImages, tyro.conf.arg(name=""), tyro.conf.PositionalRequiredArgs],
     *,
     output: Annotated[Path, tyro.conf.arg(aliases=("-o",))],
+    along: Path | None = None,
     weights: str | None = None,
     mask: Path | None = None,
     resolution: float | None = None,
@@ -43,9 +44,14 @@ def command(
 
     trimorph reconstruct particles.star -o maps --weights rlnMaxValueProbDistribution --b-factor -80
 
+    trimorph reconstruct particles.star -o maps --along run
+
     Args:
         particles: Which particles, and at what size.
         output: Folder for run_class001.mrc, its half maps, postprocess.mrc, .star, fsc.csv, .png, map.png.
+        along: Run of the method segments on these particles: each is bent back along its own motion, one
+            segment at a time, so that what moves gets sharp. The ordinary map is written beside it, and
+            segments_fsc.csv compares both.
         weights: File (.npy, .txt) with one weight >= 0 a particle, or a column of the particle file.
         mask: Mask map for the FSC; by default made from the map: half its 99.99th percentile, 25 Å wider,
             15 Å soft.
@@ -59,25 +65,32 @@ def command(
         overwrite: Replace maps that are in the folder already.
     """
     from trimorph.cli.progress import bar
-    from trimorph.reconstruction.from_file import reconstruct_file
+
+    options: dict[str, Any] = {
+        "weights": weights,
+        "mask": mask,
+        "resolution": resolution,
+        "b_factor": b_factor,
+        "low_pass": low_pass,
+        "batch_size": batch_size,
+        "seed": seed,
+        "random_halves": random_halves,
+        "device": device,
+        "overwrite": overwrite,
+    }
+    if along is None:
+        from trimorph.reconstruction.from_file import reconstruct_file
+
+        with bar("Back-projecting") as tell:
+            _summarise(reconstruct_file(particles, output, progress=tell, **options), output)
+        return
+    from trimorph.cli.bias import show_along
+    from trimorph.run.along import reconstruct_file_along
 
     with bar("Back-projecting") as tell:
-        result = reconstruct_file(
-            particles,
-            output,
-            weights=weights,
-            mask=mask,
-            resolution=resolution,
-            b_factor=b_factor,
-            low_pass=low_pass,
-            batch_size=batch_size,
-            seed=seed,
-            random_halves=random_halves,
-            device=device,
-            overwrite=overwrite,
-            progress=tell,
-        )
-    _summarise(result, output)
+        found = reconstruct_file_along(particles, output, along, progress=tell, **options)
+    _summarise(found.along, output)
+    show_along(found)
 
 
 def _summarise(result: Reconstruction, output: Path) -> None:

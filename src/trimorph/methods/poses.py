@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from trimorph.core.batch import Batch
 from trimorph.core.rotations import vector_to_matrix
+from trimorph.methods.base import Method
 from trimorph.methods.particle_rows import ParticleRows
 
 
@@ -30,3 +31,12 @@ class PoseTable(nn.Module):
             rotation = vector_to_matrix(row[:, :3] * self.angle) @ batch.rotation
         refined = batch.pose(rotation, batch.shift + row[:, 3:] * self.distance)
         return refined, 0.5 * (row**2).sum(-1)
+
+
+@torch.no_grad()
+def at_refined_poses(method: Method, batch: Batch) -> Batch:
+    """The batch at the poses that a method has refined, if it has."""
+    for module in method.modules():
+        if isinstance(module, PoseTable):
+            batch, _ = module(batch)
+    return batch

@@ -47,7 +47,7 @@ def reconstruct_file(
     refuse_existing(output, overwrite=overwrite)
     stack = open_particles(particles)
     weight = None if weights is None else read_weights(weights, stack.table)
-    region = None if mask is None else _mask_for(mask, box=stack.box, pixel_size=stack.pixel_size)
+    region = None if mask is None else mask_on_grid(mask, box=stack.box, pixel_size=stack.pixel_size)
     result = reconstruct(
         stack,
         weights=weight,
@@ -87,7 +87,7 @@ def compare_maps(
             )
     one, two = (read_map(path, pixel_size=pixel_size) for path in (first, second))
     _same_grid(first, one, second, two)
-    region = None if mask is None else _mask_for(mask, box=len(one.values), pixel_size=one.pixel_size)
+    region = None if mask is None else mask_on_grid(mask, box=len(one.values), pixel_size=one.pixel_size)
     curves = shell_correlation(one.values, two.values, pixel_size=one.pixel_size, mask=region, seed=seed)
     if targets:
         write_csv(targets[0], curves, overwrite=overwrite)
@@ -108,7 +108,7 @@ def _same_grid(first: Path, one: Map, second: Path, two: Map) -> None:
         )
 
 
-def _mask_for(path: Path, *, box: int, pixel_size: float) -> NDArray[np.float32]:
+def mask_on_grid(path: Path, *, box: int, pixel_size: float) -> NDArray[np.float32]:
     """A mask file that must lie on the given grid, with values from 0 to 1."""
     mask = read_map(path, pixel_size=pixel_size).values
     if mask.shape != (box, box, box):

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trimorph.core.backprojection import PROJECTION_GRIDDING, BackProjector
@@ -42,6 +43,8 @@ def reconstruct_along(
     z: Float[Tensor, "n d"],
     *,
     ordinary: Reconstruction,
+    weights: NDArray[np.floating] | None = None,
+    limit: float | None = None,
     scratch: Path | None = None,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
@@ -56,23 +59,25 @@ def reconstruct_along(
         V(x) = sum_s w_s(x) B_s(x),
 
     with the weights of :func:`segment_weights`, for the map and each half map; what belongs to no segment
-    stays. Particles count in proportion to the segment's occupancy, where that is between 0 and 1. Half sets,
-    mask and frequencies are those of ``ordinary``, the reconstruction of the same particles without motion,
-    which comes out again where nothing moves. The stack is read once a segment, and one segment's sums are in
-    memory at a time; for the map, under the prior that the joined half maps give, they wait in files
-    in ``scratch`` (of the size that :class:`FourierSums` takes in memory).
+    stays. Particles count in proportion to the segment's occupancy, where that is between 0 and 1, and to
+    ``weights``. Half sets, mask and the ``limit`` in Å are those of ``ordinary``, the reconstruction of the same particles
+    without motion, which comes out again where nothing moves. The stack is read once a segment, and one
+    segment's sums are in memory at a time; for the map, under the prior that the joined half maps give,
+    they wait in files in ``scratch`` (of the size that :class:`FourierSums` takes in memory).
     """
-    disk = stack.disk.to(device)
+    disk = stack.disk.limit(resolution=limit).to(device)
     shares = method.shares().detach().cpu().double().numpy()
     position = method.position.detach().cpu().double().numpy()
-    weights = segment_weights(position, shares, box=stack.box, pixel_size=stack.pixel_size)
-    bodies = [body for body in range(len(weights)) if weights[body].sum() > LEAST * weights[0].size]
+    where = segment_weights(position, shares, box=stack.box, pixel_size=stack.pixel_size)
+    bodies = [body for body in range(len(where)) if where[body].sum() > LEAST * where[0].size]
     corners = ball_of(disk)
     halves = [np.zeros_like(corners) for _ in (1, 2)]
     with TemporaryDirectory(dir=scratch) as folder:
         for done, body in enumerate(bodies):
             segment = body if body < shares.shape[1] else None
             weight = _occupancy(method, z, segment)
+            if weights is not None:
+                weight = weight * np.asarray(weights, np.float32)
             sums = back_project(
                 stack if segment is None else PosedImages(stack, partial(_at_rest, method, z, segment)),
                 sets=_weighted(ordinary.half, weight, segment),
@@ -82,7 +87,7 @@ def reconstruct_along(
                 progress=_stage(progress, done, len(bodies)),
             )
             for half, projector in zip(halves, sums, strict=True):
-                half += weights[body] * (projector.solve().cpu().numpy() * corners)
+                half += where[body] * (projector.solve().cpu().numpy() * corners)
             _save(Path(folder) / f"{body}.pt", sums[0] + sums[1])
         curves = shell_correlation(
             *halves, pixel_size=disk.pixel_size, mask=ordinary.mask, last=int(disk.shell[-1])
@@ -90,7 +95,7 @@ def reconstruct_along(
         whole = np.zeros_like(corners)
         for body in bodies:
             sharp = _solve(Path(folder) / f"{body}.pt", wiener_ssnr(curves), device=device)
-            whole += weights[body] * (sharp * corners)
+            whole += where[body] * (sharp * corners)
     return Reconstruction(whole, halves[0], halves[1], ordinary.mask, curves, ordinary.half)
 
 

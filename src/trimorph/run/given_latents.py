@@ -83,7 +83,7 @@ def given_latents(recipe: Recipe, stack: ParticleStack) -> NDArray[np.float64] |
         )
     run = path.parent.parent
     if path.parent.name == "latents" and (run / "recipe.toml").is_file():
-        _refuse_others(Run.open(run), stack.table, path)
+        refuse_other_particles(Run.open(run), stack.table)
     return latents
 
 
@@ -143,19 +143,19 @@ def _archive(path: Path) -> Any:
     )
 
 
-def _refuse_others(run: Run, table: ParticleTable, path: Path) -> None:
-    """Raise where the particles of a run are not those of the table, in its order."""
+def refuse_other_particles(run: Run, table: ParticleTable) -> None:
+    """Raise InputError where the particles of a run are not those of the table, in its order."""
     try:
         own = open_table(run.recipe.data)
     except FileNotFoundError as error:
         raise InputError(
-            f"{path}: found that the particles of that run are gone ({error}), so that they cannot be "
+            f"{run.path}: found that the particles of that run are gone ({error}), so that they cannot be "
             "compared; wanted the same ones. If they are, take its latents as a file: trimorph latents "
             f"{run.path} -o z.npy"
         ) from error
     if len(own) != len(table):
         raise InputError(
-            f"{path}: found {len(own)} particles in the run, and {len(table)} here; wanted the same ones."
+            f"{run.path}: found {len(own)} particles in the run, and {len(table)} here; wanted the same ones."
         )
     ours, theirs = _images(table), _images(own)
     differ = [i for i, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other]
@@ -163,8 +163,8 @@ def _refuse_others(run: Run, table: ParticleTable, path: Path) -> None:
         name, number, _ = theirs[differ[0]]
         mine, which, _ = ours[differ[0]]
         raise InputError(
-            f"{path}: found latents of other particles: that of row {differ[0]} is image {number} of {name}, "
-            f"here image {which} of {mine} ({len(differ)} such); wanted the same particles in the same order."
+            f"{run.path}: found other particles: row {differ[0]} is image {number} of {name}, here image "
+            f"{which} of {mine} ({len(differ)} such); wanted the run's, in the same order."
         )
 
 

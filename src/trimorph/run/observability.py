@@ -11,14 +11,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from trimorph.core.batch import Batch
 from trimorph.core.errors import InputError
 from trimorph.core.gaussians import Gaussians
 from trimorph.data.atomic import atomic_path
 from trimorph.data.open import open_particles
 from trimorph.data.orientations import view_directions
 from trimorph.methods.base import Method, Problem
-from trimorph.methods.poses import PoseTable
+from trimorph.methods.poses import at_refined_poses
 from trimorph.run.choose_latents import principal_components
 from trimorph.run.motion_cloud import CloudMotion
 from trimorph.run.motion_latents import ends_along
@@ -132,7 +131,7 @@ def observability(
     disk = method.disk.limit(resolution=method.stages[-1].resolution)
     shares, views = [], []
     for batch in images.batches(rows, BATCH, limit=disk):
-        batch = _refined(method, batch)
+        batch = at_refined_poses(method, batch)
         information = fisher_information(
             method.decode,
             batch,
@@ -162,15 +161,6 @@ def _latents(run: Run, epoch: int | None) -> Latents:
             "say something. Train with --latent-dim 1 or more."
         )
     return run.latents(epoch)
-
-
-@torch.no_grad()
-def _refined(method: Method, batch: Batch) -> Batch:
-    """The batch at the poses that the run has refined, if it has."""
-    for module in method.modules():
-        if isinstance(module, PoseTable):
-            batch, _ = module(batch)
-    return batch
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ import numpy as np
 from trimorph.data.atomic import atomic_path
 
 
-def write_table(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+def write_table(path: Path, rows: Iterable[dict[str, Any]], *, overwrite: bool = False) -> None:
     """Write rows with the names of the first as header; numbers to six figures, NaN as an empty cell.
 
     Errors: FileExistsError.
@@ -24,7 +24,7 @@ def write_table(path: Path, rows: Iterable[dict[str, Any]]) -> None:
         if number == 0:
             writer.writerow(row)
         writer.writerow([_plain(value) for value in row.values()])
-    with atomic_path(path) as temporary:
+    with atomic_path(path, overwrite=overwrite) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
