@@ -15,7 +15,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from trimorph.core.errors import InputError
-from trimorph.data.residues import Residues, read_residues
+from trimorph.data.residues import Residues
 from trimorph.data.structure import read_structure
 from trimorph.data.template import Template
 from trimorph.methods.base import Problem
@@ -63,7 +63,8 @@ class MovingStructure:
                 f"{run.path}: found a run that did not start from a structure; wanted one whose atoms can be "
                 "moved. Train with --structure."
             )
-        template, residues, atoms = Template.read(source), read_residues(source), read_structure(source)[0]
+        template, atoms = Template.read(source), read_structure(source)[0]
+        residues = Residues.of(atoms)
         trained = problem.points[:, :3].double().numpy()
         offset = _offset(residues, trained, source=str(source))
         middle = _middle(run.recipe.start, problem, offset)
