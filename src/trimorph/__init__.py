@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trimorph.data.truth import Truth
     from trimorph.reconstruction.from_file import compare_maps
     from trimorph.reconstruction.reconstruct import reconstruct
+    from trimorph.run.bias import BiasReport, check_bias
     from trimorph.run.chart import Chart, read_chart
     from trimorph.run.cryodrgn import load_cryodrgn
     from trimorph.run.encode import encode
@@ -55,6 +56,8 @@ _HOMES = {
     "Truth": "data.truth",
     "compare_maps": "reconstruction.from_file",
     "reconstruct": "reconstruction.reconstruct",
+    "BiasReport": "run.bias",
+    "check_bias": "run.bias",
     "Chart": "run.chart",
     "read_chart": "run.chart",
     "load_cryodrgn": "run.cryodrgn",
@@ -81,6 +84,7 @@ _HOMES = {
 
 __all__ = [
     "CTF",
+    "BiasReport",
     "Chart",
     "Fit",
     "FourierDisk",
@@ -96,6 +100,7 @@ __all__ = [
     "StructuresReport",
     "TrainingSettings",
     "Truth",
+    "check_bias",
     "compare_maps",
     "describe",
     "encode",

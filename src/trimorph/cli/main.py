@@ -20,6 +20,7 @@ COMMANDS = {
     "structures": "atomic structures of a segments run: ensemble, tables, quality, picture",
     "modes": "modes of a linear run: eigenvolumes, maps along them, table and picture",
     "motion": "what moves in a gaussians run: arrows, maps, table, also of one region alone",
+    "bias": "whether density that never saw the structure of a segments run moves with it",
     "observability": "how much each particle's view can say of its latent",
     "latents": "latents of a run as csv, npy or cryoDRGN's pkl",
 }
