@@ -65,7 +65,6 @@ def test_open_adenylate_kinase_closes(
         map_of(closed, tmp_path / "closed.mrc"),
         tmp_path / "bent.cif",
         flexible=10,
-        resolution=8.0,
         progress=lambda done, total: told.append((done, total)),
     )
     start, bent = read_structure(OPEN)[0], read_structure(tmp_path / "bent.cif")[0]
@@ -92,7 +91,7 @@ def test_open_adenylate_kinase_closes(
 
 
 def bent(
-    atoms: Structure, path: Path, *, held_out: Path | None = None, resolution: float = 10.4, modes: int = 8
+    atoms: Structure, path: Path, *, held_out: Path | None = None, resolution: float = 13.0, modes: int = 8
 ) -> Bend:
     """The structure bent where it is, without a search, one of its atoms going along."""
     return bend(
@@ -124,14 +123,16 @@ def test_another_half_map_judges_and_without_finer_band_nothing_does(tmp_path: P
     moving = atoms.residue > 120
     opened = atoms.move(atoms.position + np.where(moving[:, None], [0.0, 0.0, 3.0], 0.0))
     halves = [map_of(atoms, tmp_path / f"half{seed}.mrc", noise=0.5, seed=seed) for seed in (1, 2)]
-    found = bent(opened, halves[0], held_out=halves[1])
+    found = bent(opened, halves[0], held_out=halves[1], modes=3)
     assert found.moved > 1
     assert found.held_out is not None
     assert found.held_out.gain > 3 * found.held_out.error
-    assert found.band == pytest.approx((20.8, 10.4 / 1.5))
-    alone = bent(opened, halves[0], resolution=3 * PIXEL_SIZE, modes=2)
+    assert found.band == pytest.approx((26.0, 13.0 / 1.5))
+    coarse = AtomicDensity.of(atoms, resolution=18.0).voxels(24, 6.0)[0].numpy()
+    write_map(tmp_path / "coarse.mrc", coarse, 6.0, origin=tuple(CORNER + BOX // 2 * PIXEL_SIZE - 72))
+    alone = bent(opened, tmp_path / "coarse.mrc", resolution=18.0, modes=2)
     assert alone.held_out is None
-    assert alone.lines[-1].startswith("note: the map holds nothing finer than 5.2 Å, to which it was fitted")
+    assert alone.lines[-1].startswith("note: the map holds nothing finer than 12 Å, to which it was fitted")
 
 
 def test_lines_tell_what_the_held_out_band_says() -> None:
@@ -176,17 +177,16 @@ def test_what_is_refused(tmp_path: Path) -> None:
 def test_what_noise_gives_is_what_fitting_it_gives() -> None:
     """Fit p random directions to a signal's rest, which is noise: the correlation's gain, many times."""
     generator = np.random.default_rng(0)
-    count, numbers, correlation = 2000, 20, 0.4
+    count, numbers, correlation = 500, 20, 0.4
     gains = []
-    for _ in range(50):
+    for _ in range(300):
         basis = np.linalg.qr(generator.standard_normal((count, numbers + 1)))[0]
         noise = generator.standard_normal(count)
         noise -= basis[:, 0] * (basis[:, 0] @ noise)
         data = correlation * basis[:, 0] + sqrt(1 - correlation**2) * noise / np.linalg.norm(noise)
         gains.append(np.linalg.norm(basis.T @ data) - correlation)
     limit = gain_of_noise(correlation, numbers, values=float(count))
-    assert max(gains) < limit
-    assert np.mean(gains) + 1.5 * np.std(gains) < limit < np.mean(gains) + 4 * np.std(gains)
+    assert limit == pytest.approx(np.mean(gains) + 3 * np.std(gains), rel=0.1)
 
 
 def test_distances_in_chains_are_put_back_and_clashes_go() -> None:

@@ -43,8 +43,15 @@ def clashes(position: Float[Tensor, "v g 3"], neutral: Float[Tensor, "g 3"]) -> 
     seen = position[: max(1, LOOKED_AT // position.shape[1])]
     structure, pairs = close_pairs(seen)
     apart = _length(seen[structure, pairs[:, 0]] - seen[structure, pairs[:, 1]])
+    return seen.new_zeros(len(seen)).index_add(0, structure, clash_costs(apart, neutral, pairs))
+
+
+def clash_costs(
+    apart: Float[Tensor, " p"], neutral: Float[Tensor, "g 3"], pairs: Int[Tensor, "p 2"]
+) -> Float[Tensor, " p"]:
+    """Cost in nats of each of some pairs that are ``apart`` by so many Å; see :func:`clashes`."""
     depth = (_distance(neutral, pairs).clamp_max(CLASH) - apart).clamp_min(0)
-    return seen.new_zeros(len(seen)).index_add(0, structure, 0.5 * (depth / CLASH_GIVE).square())
+    return 0.5 * (depth / CLASH_GIVE).square()
 
 
 def close_pairs(position: Float[Tensor, "v g 3"]) -> tuple[Int[Tensor, " p"], Int[Tensor, "p 2"]]:

@@ -29,7 +29,7 @@ ROUNDS, SETTLED = 6, 1e-3
 """Most rounds at a resolution, each with modes of its own, and the least gain in correlation of one."""
 
 SURE = 3.0
-"""Standard deviations by which a round must gain more than it would by fitting noise."""
+"""Standard deviations by which bending must gain more than it would by fitting noise."""
 
 STIFF = 0.02
 """Loss of correlation that a strain of one is worth."""
@@ -70,27 +70,30 @@ def flexible_fit(
 
     Positions in Å from the map's origin voxel. At twice the resolution and then at it, the amplitudes of the
     softest modes and of the six motions of the whole climb the gradient of the correlation, less the strain
-    of the chains; distances in the chains are put back, and modes taken anew, until a round gains no more
-    than SETTLED, or than noise would give (:func:`gain_of_noise`), and is undone.
+    of the chains; distances in the chains are put back, and modes taken anew, until a round gains less than
+    SETTLED, which is undone. So is everything, where in the end it gained no more than noise would give.
     Errors: those of :func:`elastic_modes`.
     """
     first = max(COARSE, 2 * resolution)
     levels = np.geomspace(first, resolution, 1 + ceil(log2(first / resolution) - 1e-9)).tolist()
+    start, rounds, total = body, 0, len(levels) * ROUNDS
     for number, level in enumerate(levels):
         field = density.field(level, margin=level, sampling=SAMPLING, mirrored=False)
-        values = independent_values(density.cube, density.pixel_size, finest=FINEST / level)
         reached = float(field.correlation(body.point[: len(weight)], weight))
         for turn in range(ROUNDS):
             if progress is not None:
-                progress(number * ROUNDS + turn, len(levels) * ROUNDS)
+                progress(number * ROUNDS + turn, total)
             tried = _restored(_bent(field, body, weight, geometry, modes=modes), geometry)
             score = float(field.correlation(tried.point[: len(weight)], weight))
-            if score - reached < max(SETTLED, gain_of_noise(reached, modes + 6, values=values)):
+            if score - reached < SETTLED:
                 break
-            body, reached = tried, score
+            body, reached, rounds = tried, score, rounds + 1
+    before = float(field.correlation(start.point[: len(weight)], weight))
+    values = independent_values(density.cube, density.pixel_size, finest=FINEST / resolution)
     if progress is not None:
-        progress(len(levels) * ROUNDS, len(levels) * ROUNDS)
-    return body
+        progress(total, total)
+    enough = reached - before > gain_of_noise(before, rounds * (modes + 6), values=values)
+    return body if enough else start
 
 
 def gain_of_noise(correlation: float, numbers: int, *, values: float) -> float:

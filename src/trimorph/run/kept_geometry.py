@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from trimorph.methods.chain_priors import clashes
+from trimorph.core.elastic_network import elastic_edges
+from trimorph.methods.chain_priors import CLASH, clash_costs
 from trimorph.methods.segment_lines import chain_links
 
 LINK_GIVE, SECOND_GIVE, PLACE_GIVE = 0.05, 0.3, 1.0
 """Standard deviations in Å of distances to the next point and to the one after it, and of places."""
 
-STEPS = 200
+STEPS, REACH = 150, 2.0
+"""Most steps, and Å beyond CLASH within which points are watched."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,8 @@ class KeptGeometry:
     def restored(self, position: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """The places nearby at which distances are the old ones, and no new clashes are."""
         wanted, start = position.double(), self.start.double()
+        near = elastic_edges(wanted, CLASH + REACH)
+        near = near[near[:, 1] - near[:, 0] > 1]
 
         def cost(numbers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             place = torch.tensor(numbers).view(-1, 3).requires_grad_()
@@ -60,14 +64,13 @@ class KeptGeometry:
                 0.5 * (self.changes(place) / LINK_GIVE).square().sum()
                 + 0.5 * (self._seconds(place) / SECOND_GIVE).square().sum()
                 + 0.5 * ((place - wanted) / PLACE_GIVE).square().sum()
-                + clashes(place[None], start).sum()
+                + clash_costs(_lengths(place, near), start, near).sum()
             )
             (slope,) = torch.autograd.grad(value, place)
             return float(value.detach()), slope.flatten().numpy()
 
-        found = minimize(
-            cost, wanted.flatten().numpy(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS}
-        )
+        begin = wanted.flatten().numpy()
+        found = minimize(cost, begin, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": 1e-6})
         return torch.tensor(found.x).view(-1, 3).to(position)
 
     def _seconds(self, position: Float[Tensor, "n 3"]) -> Float[Tensor, " q"]:
