@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +108,15 @@ def test_beads_are_residues_or_atoms() -> None:
     assert np.array_equal(each.position, atoms.position)
     assert np.array_equal(each.residue, atoms.residue - 1)
     np.testing.assert_allclose(np.bincount(each.residue, each.weight), found.weight)
+
+
+def test_amino_acids_and_nucleotides_are_told_from_ions() -> None:
+    assert read_residues(PDB).polymer.all()
+    found = structure(
+        ("A", 1, "GLY", "C", 0.0),
+        ("A", 2, "G", "P", 4.0),
+        ("A", 3, "DA", "C", 9.0),
+        ("A", 4, "CA", "Ca", 9.0),
+    )
+    named = replace(found, atom_name=np.array(["CA", "P", "C1'", "CA"]))
+    assert Residues.of(named).polymer.tolist() == [True, True, True, False]

@@ -14,7 +14,7 @@ from trimorph.core.errors import InputError
 from trimorph.core.voxel_grid import resample
 from trimorph.data.mrc import write_map
 from trimorph.methods.gaussians import GaussiansSettings
-from trimorph.run.start import StartSettings, starting_map
+from trimorph.run.start import StartSettings, starting_map, starting_residues
 
 BOX = 24
 OWN = cloud(BOX, (0.0, 0.0, 0.0), (5.0, 1.0, -2.0), (-2.0, 4.0, 3.0), (1.0, -5.0, 2.0))[0]
@@ -57,3 +57,26 @@ def test_a_map_that_is_not_there_is_said_before_anything_is_made(tmp_path: Path)
     with pytest.raises(FileNotFoundError, match=r"nothing.mrc: found no such file; wanted an MRC file"):
         trimorph.train(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+ADK = Path(trimorph.__file__).parent / "data" / "examples" / "adk_open.pdb"
+
+
+def test_a_structure_without_polymer_has_no_segments(tmp_path: Path) -> None:
+    lines = [line for line in ADK.read_text().splitlines() if line.startswith("ATOM")][:3]
+    ions = ["HETATM" + line[6:12] + "ZN    ZN A" + line[22:76] + "ZN" for line in lines]
+    (tmp_path / "ions.pdb").write_text("\n".join([*ions, "END\n"]))
+    with pytest.raises(InputError, match=r"ions.pdb: found no protein or nucleic acid among its .*\(ZN\)"):
+        starting_residues(StartSettings(structure=tmp_path / "ions.pdb"), frozenset({"points", "chain"}))
+    found = starting_residues(StartSettings(structure=tmp_path / "ions.pdb"), frozenset({"points"}))
+    assert found is not None
+    assert len(found) == 1  # Gaussians do without chains
+
+
+def test_beads_of_atoms_need_a_method_that_has_them() -> None:
+    start = StartSettings(structure=ADK, beads="atoms")
+    assert starting_residues(start, frozenset({"points", "chain", "beads"})) is not None
+    with pytest.raises(InputError, match="Found --beads atoms without a structure or for a method whose"):
+        starting_residues(start, frozenset({"points"}))
+    with pytest.raises(InputError, match="Found --beads atoms without a structure"):
+        starting_residues(StartSettings(beads="atoms"), frozenset({"points", "chain", "beads"}))

@@ -15,6 +15,9 @@ from trimorph.core.errors import InputError
 from trimorph.data.scattering import electron_form_factor
 from trimorph.data.structure import Structure, read_structure, select_atoms
 
+BACKBONE = ("CA", "C1'", "C1*", "P")
+"""Names of atoms that tell amino acids and nucleotides from ligands and ions."""
+
 BeadKind = Literal["residues", "atoms"]
 
 
@@ -40,12 +43,15 @@ class Residues:
     """Points (g, 3) in Å where residues scatter, and how much: what all their electron density sums to.
 
     ``first`` holds the first atom of each, which knows its chain and number; ``atoms`` are all of them.
+    ``polymer`` says which are amino acids or nucleotides, by the atom of the backbone that both models of
+    all atoms and traces have.
     """
 
     position: NDArray[np.float64]
     weight: NDArray[np.float64]
     first: Structure
     atoms: Beads
+    polymer: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -67,7 +73,9 @@ class Residues:
         chosen = np.zeros(len(structure), bool)
         chosen[start] = True
         atoms = Beads(structure.position, weight, np.cumsum(chosen) - 1)
-        return cls(moment / total[:, None], total, structure.select(chosen), atoms)
+        backbone = np.isin(structure.atom_name, BACKBONE) & (structure.element != "Ca")
+        polymer = np.logical_or.reduceat(backbone, start)
+        return cls(moment / total[:, None], total, structure.select(chosen), atoms, polymer)
 
     def beads(self, kind: BeadKind) -> Beads:
         """One point a residue, or one an atom."""

@@ -67,7 +67,8 @@ def read_structure(path: str | Path, *, hydrogens: bool = False) -> tuple[Struct
     models = tuple(_model(model, hydrogens=hydrogens) for model in parse_structure(path))
     if not models or not all(map(len, models)):
         raise InputError(
-            f"{path}: found {len(models)} models, one or all without atoms; wanted atom records."
+            f"{path}: found {len(models)} models, one or all without atoms, of which waters and hydrogens do "
+            "not count; wanted atom records."
         )
     return models
 

@@ -83,6 +83,12 @@ def starting_residues(start: StartSettings, wanted: frozenset[Ingredient]) -> Re
             "model is made of its residues. Leave --structure out, or use the method gaussians or segments."
         )
     residues = read_residues(start.structure)
+    if "chain" in wanted and not residues.polymer.any():
+        names = ", ".join(dict.fromkeys(residues.first.residue_name.tolist()[:12]))
+        raise InputError(
+            f"{start.structure}: found no protein or nucleic acid among its residues ({names}); wanted the "
+            "chains that segments lie on. Is it the file of a ligand? Pass one with polymers."
+        )
     if start.ranges is not None:
         residues.parts(start.ranges, source="--ranges")
     return residues
