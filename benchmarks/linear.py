@@ -193,7 +193,7 @@ def rotation(options: argparse.Namespace) -> None:
             run, spent = trained(star, modes=options.modes if options.modes != "auto" else "20")
             modes = run
         else:
-            run, spent = trained(star, method=options.method, words=("--latent-dim", "2"))
+            run, spent = trained(star, method=options.method, words=("--latent-dim", "2", "--epochs", "6"))
             modes = trimorph.Run.open(run.path / "linear")
         z, angle = run.latents().mean, 2 * np.pi * truth.state / 50
         chart = trimorph.read_chart(modes)

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trimorph.analysis.select import Conditions, Selection, select
     from trimorph.core.ctf import CTF
     from trimorph.core.disk import FourierDisk
     from trimorph.core.errors import InputError
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from trimorph.training.settings import TrainingSettings
 
 _HOMES = {
+    "Conditions": "analysis.select",
+    "Selection": "analysis.select",
+    "select": "analysis.select",
     "CTF": "core.ctf",
     "FourierDisk": "core.disk",
     "InputError": "core.errors",
@@ -86,6 +90,7 @@ __all__ = [
     "CTF",
     "BiasReport",
     "Chart",
+    "Conditions",
     "Fit",
     "FourierDisk",
     "InputError",
@@ -97,6 +102,7 @@ __all__ = [
     "ParticleTable",
     "Recipe",
     "Run",
+    "Selection",
     "StructuresReport",
     "TrainingSettings",
     "Truth",
@@ -112,6 +118,7 @@ __all__ = [
     "read_particles",
     "reconstruct",
     "resume",
+    "select",
     "simulate",
     "train",
     "write_latents",

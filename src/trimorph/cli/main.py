@@ -22,6 +22,7 @@ COMMANDS = {
     "motion": "what moves in a gaussians run: arrows, maps, table, also of one region alone",
     "bias": "whether density that never saw the structure of a segments run moves with it",
     "observability": "how much each particle's view can say of its latent",
+    "select": "particles of a run by their latents: star, .cs with .csg, or row numbers",
     "latents": "latents of a run as csv, npy or cryoDRGN's pkl",
 }
 

@@ -141,16 +141,14 @@ def of_particles(latents: Latents, text: str) -> Chosen:
 
 def cluster_centres(latents: Latents, count: int, *, seed: int = 0) -> Chosen:
     """The particles nearest to the centres of k-means, in order along the first principal component."""
-    if not 1 <= count <= len(latents):
-        raise InputError(f"Found {count} clusters; wanted from 1 to {len(latents)}, the number of particles.")
-    from sklearn.cluster import KMeans
+    nearest = _distances(latents, count, seed).argmin(1)
+    return Chosen(latents.mean[nearest].astype(np.float64), nearest, f"kmeans{count}")
 
-    mean = latents.mean.astype(np.float64)
-    centres = KMeans(count, n_init=3, random_state=seed).fit(mean).cluster_centers_
-    order = np.argsort((centres - mean.mean(0)) @ principal_components(mean)[0], kind="stable")
-    distance = np.stack([((mean - centre) ** 2).sum(1) for centre in centres[order]])
-    nearest = distance.argmin(1)
-    return Chosen(mean[nearest], nearest, f"kmeans{count}")
+
+def cluster_labels(latents: Latents, count: int, *, seed: int = 0) -> NDArray[np.int64]:
+    """The cluster (n,) of every particle, from 0, in the order of :func:`cluster_centres`."""
+    labels: NDArray[np.int64] = _distances(latents, count, seed).argmin(0)
+    return labels
 
 
 def along_component(latents: Latents, number: int, count: int) -> Chosen:
@@ -172,6 +170,18 @@ def principal_components(mean: NDArray[np.float64]) -> NDArray[np.float64]:
     axes = vectors.T[::-1]
     largest = axes[np.arange(len(axes)), np.abs(axes).argmax(1)]
     return axes * np.sign(largest)[:, None]
+
+
+def _distances(latents: Latents, count: int, seed: int) -> NDArray[np.float64]:
+    """Squared distances (count, n) of all particles from the centres of k-means."""
+    if not 1 <= count <= len(latents):
+        raise InputError(f"Found {count} clusters; wanted from 1 to {len(latents)}, the number of particles.")
+    from sklearn.cluster import KMeans
+
+    mean = latents.mean.astype(np.float64)
+    centres = KMeans(count, n_init=3, random_state=seed).fit(mean).cluster_centers_
+    order = np.argsort((centres - mean.mean(0)) @ principal_components(mean)[0], kind="stable")
+    return np.stack([((mean - centre) ** 2).sum(1) for centre in centres[order]])
 
 
 def _checked(chosen: Chosen, latent_dim: int, source: str) -> Chosen:
