@@ -58,16 +58,17 @@ def elastic_cost(
     """
     seen = position[: max(2, LOOKED_AT // max(1, len(edges)))]
     first, second = edges.unbind(1)
-    wanted = _length(neutral[first] - neutral[second])
-    apart = _length(seen.index_select(1, first) - seen.index_select(1, second))
-    square = (apart - wanted).square()
+    wanted = _lengths(neutral[first] - neutral[second])
+    rows = seen.permute(1, 2, 0).contiguous()  # structures last: whole rows are fetched and added
+    apart = _lengths(rows.index_select(0, first) - rows.index_select(0, second))
+    square = (apart - wanted[:, None]).square()
     if kept < 1 and len(seen) > 1 and len(edges):
-        variance = square.detach().var(0)
+        variance = square.detach().var(1)
         limit = variance.kthvalue(max(1, round(kept * len(edges)))).values
-        square = square * (variance <= limit)
-    return 0.5 * square.sum(-1) / EDGE_GIVE**2
+        square = square * (variance <= limit)[:, None]
+    return 0.5 * square.sum(0) / EDGE_GIVE**2
 
 
-def _length(vector: Float[Tensor, "*v 3"]) -> Float[Tensor, "*v"]:
+def _lengths(vectors: Float[Tensor, "p 3 *v"]) -> Float[Tensor, "p *v"]:
     """Lengths whose gradient is finite at zero."""
-    return vector.square().sum(-1).clamp_min(1e-6).sqrt()
+    return vectors.square().sum(1).clamp_min(1e-6).sqrt()
