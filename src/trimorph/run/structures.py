@@ -135,6 +135,7 @@ def _write_particles(
             named=found.named,
             segment=found.segment,
             share=found.share,
+            displacement=found.displacement,
             turns=turns,
             distances=apart,
             state_distances={group.name: group.of(found.places) for group in groups},

@@ -32,12 +32,15 @@ def draw_structures(path: Path, seen: Pictured, *, title: str, verdict: str) -> 
     lower = bool(len(seen.named)) + len(some)
     heights = [4.0, 3.0, 3.0][: 2 + bool(lower)]
     figure = new_figure(10.4, sum(heights))
-    figure.suptitle(f"{title}\n{fill(verdict, 150)}", fontsize=9)
+    figure.suptitle(f"{title}\n{fill(verdict, 165)}", fontsize=9)
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     _draw_traces(parts[0], seen)
-    strip, path_axes = parts[1].subplots(2, 1, sharex=True, height_ratios=[1, 3.2])
-    draw_segments(strip, seen)
-    draw_path(path_axes, seen)
+    if len(seen.named):
+        strip, along = parts[1].subplots(2, 1, sharex=True, height_ratios=[1, 3.2])
+        draw_segments(strip, seen)
+        draw_path(along, seen)
+    else:
+        draw_path(parts[1].subplots(), seen)
     if lower:
         panels = parts[2].subplots(1, lower, squeeze=False)[0]
         if len(seen.named):

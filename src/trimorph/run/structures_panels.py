@@ -15,7 +15,7 @@ from numpy import ndarray
 from trimorph.reconstruction.figure import round_length
 from trimorph.run.panels import GREY
 from trimorph.run.structures_backbone import Backbone
-from trimorph.run.structures_chimerax import STILL, segment_colours
+from trimorph.run.structures_chimerax import PATH_COLOURS, STILL, segment_colours
 from trimorph.run.structures_names import NamedSegments
 
 if TYPE_CHECKING:
@@ -46,12 +46,18 @@ class Pictured:
     turns: Float[ndarray, "n s"]
     distances: dict[str, Float[ndarray, " n"]]
     state_distances: dict[str, Float[ndarray, " v"]]
+    displacement: Float[ndarray, " g"]
 
     @property
     def colours(self) -> list[str]:
-        """The colour of each residue: that of its segment in ChimeraX."""
-        palette = [STILL, *segment_colours(len(self.named))]
-        return [palette[number] for number in self.segment]
+        """The colour of each residue: that of its segment in ChimeraX, or of its displacement without any."""
+        if len(self.named):
+            palette = [STILL, *segment_colours(len(self.named))]
+            return [palette[number] for number in self.segment]
+        from matplotlib.colors import LinearSegmentedColormap, to_hex
+
+        steps = LinearSegmentedColormap.from_list("displacement", PATH_COLOURS[1:])
+        return [to_hex(steps(share)) for share in self.displacement / max(self.displacement.max(), 1e-9)]
 
 
 def draw_trace(axes: Axes, seen: Pictured, *, depth: int) -> None:
@@ -91,9 +97,8 @@ def draw_trace(axes: Axes, seen: Pictured, *, depth: int) -> None:
     axes.plot([left, left + length], [low, low], color="black", linewidth=2)
     axes.text(left, low + 0.03 * reach, f"{length:g} Å", fontsize=8)
     if last:
-        axes.text(
-            0.99, 0.02, "first state grey, last coloured", transform=axes.transAxes, ha="right", fontsize=8
-        )
+        said = "first state grey, last coloured" + ("" if len(seen.named) else " by displacement")
+        axes.text(0.99, 0.02, said, transform=axes.transAxes, ha="right", fontsize=8)
 
 
 def draw_segments(axes: Axes, seen: Pictured) -> None:
