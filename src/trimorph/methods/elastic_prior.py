@@ -69,6 +69,6 @@ def elastic_cost(
     return 0.5 * square.sum(0) / EDGE_GIVE**2
 
 
-def _lengths(vectors: Float[Tensor, "p 3 *v"]) -> Float[Tensor, "p *v"]:
+def _lengths(vectors: Float[Tensor, "p 3 ..."]) -> Float[Tensor, "p ..."]:
     """Lengths whose gradient is finite at zero."""
     return vectors.square().sum(1).clamp_min(1e-6).sqrt()
