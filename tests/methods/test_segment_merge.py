@@ -68,7 +68,21 @@ def test_distances_of_motions_are_those_of_the_points() -> None:
     matrix = torch.cat([rotation, (shift - (rotation @ centre[..., None])[..., 0])[..., None]], -1).double()
     mean = torch.einsum("vsix,vtiy->sxty", matrix, matrix) / 9
     whole = torch.cat([points, torch.ones(20, 1)], 1).double()
-    assert MotionMoments(mean).apart(0, 1, whole.mT @ whole / 20) == pytest.approx(expected, rel=1e-5)
+    moments, moment = MotionMoments(mean), whole.mT @ whole / 20
+    assert moments.apart(0, 1, moment) == pytest.approx(expected, rel=1e-5)
+    size = float(moved[0].square().sum(-1).mean().sqrt())
+    assert moments.size(0, moment) == pytest.approx(size, rel=1e-5)
+
+
+def test_large_motions_are_alike_to_a_share_of_them() -> None:
+    matrix = torch.zeros(1, 2, 3, 4, dtype=torch.float64)
+    matrix[0, :, 0, 3] = torch.tensor([20.0, 20.9])
+    moments = MotionMoments(torch.einsum("vsix,vtiy->sxty", matrix, matrix))
+    found = [Segment(0, 0, 1, 2, (0, 1)), Segment(1, 0, 3, 4, (2, 3))]
+    assert len(groups_alike(found, moments, torch.randn(4, 3), limit=0.5)) == 1
+    matrix[0, 1, 0, 3] = 22.0
+    moments = MotionMoments(torch.einsum("vsix,vtiy->sxty", matrix, matrix))
+    assert len(groups_alike(found, moments, torch.randn(4, 3), limit=0.5)) == 2
 
 
 def test_neighbours_are_joined_from_the_most_alike_on() -> None:

@@ -21,6 +21,9 @@ from trimorph.methods.structure_method import RigidMotion, Segment
 SURVEYED = 512
 """Images, at least, by which motions are compared."""
 
+SMALL = 0.05
+"""Share of a motion by which another may differ and still be taken for the same."""
+
 PRESENT = 10.0
 """Distance in Å that segments are taken to be apart of which one is there and the other is not."""
 
@@ -59,6 +62,10 @@ class MotionMoments:
         total = survey.total(total)
         return cls((total[:-1] / total[-1].clamp_min(1)).view(count, 4, count, 4).cpu())
 
+    def size(self, number: int, moment: Float[Tensor, "4 4"]) -> float:
+        """Root mean square displacement in Å by a motion, where the mean of (x, 1) (x, 1)^T is given."""
+        return float((self.mean[number, :, number] * moment).sum().clamp_min(0).sqrt())
+
     def apart(self, first: int, second: int, moment: Float[Tensor, "4 4"]) -> float:
         """Root mean square distance in Å between two motions, where the mean of (x, 1) (x, 1)^T is given."""
         m = self.mean
@@ -70,23 +77,27 @@ class MotionMoments:
 def groups_alike(
     found: Sequence[Segment], moments: MotionMoments, position: Float[Tensor, "g 3"], *, limit: float
 ) -> list[list[Segment]]:
-    """Segments in groups of neighbours whose motions differ by less than ``limit`` (Å), the first its owner.
+    """Segments in groups of neighbours that move as one, the first of each its owner.
 
-    Of all neighbours those two are joined first that differ least, at the residues of both; the motion of two
-    that are joined is that of the one with more residues. ``found`` is in the order of the lines.
+    Their motions differ by less than ``limit`` (Å), or than SMALL of the larger one; none do where it is
+    zero. Of all neighbours those two are joined first that differ least, at the residues of both; the motion
+    of two that are joined is that of the one with more residues. ``found`` is in the order of the lines.
     """
     groups = [[one] for one in found]
     moment = {one.number: _moment(position[list(one.residues)]) for one in found}
 
     def between(i: int) -> float:
-        first, second = groups[i], groups[i + 1]
-        if first[0].line != second[0].line:
+        """How far apart, in units of what counts as nothing."""
+        first, second = groups[i][0], groups[i + 1][0]
+        if first.line != second.line or limit == 0:
             return float("inf")
-        both = torch.stack([moment[one.number] for one in first + second]).sum(0)
-        return moments.apart(first[0].number, second[0].number, both / both[3, 3])
+        both = torch.stack([moment[one.number] for one in groups[i] + groups[i + 1]]).sum(0)
+        both = both / both[3, 3]
+        size = max(moments.size(one.number, both) for one in (first, second))
+        return moments.apart(first.number, second.number, both) / max(limit, SMALL * size)
 
     costs = [between(i) for i in range(len(groups) - 1)]
-    while costs and min(costs) < limit:
+    while costs and min(costs) < 1:
         best = costs.index(min(costs))
         pair = sorted(groups[best : best + 2], key=lambda group: -sum(len(one.residues) for one in group))
         groups[best : best + 2] = [pair[0] + pair[1]]
@@ -128,7 +139,7 @@ def _displacements(motion: RigidMotion) -> Float[Tensor, "v s 4 4"]:
     constant = motion.shift.double() - (turned @ centre[..., None])[..., 0]
     moved = torch.cat([turned, constant[..., None]], dim=-1)
     present = torch.zeros_like(moved[..., :1, :])
-    present[..., 0, 3] = PRESENT * motion.occupancy
+    present[..., 0, 3] = PRESENT * (motion.occupancy - 1)
     return torch.cat([moved, present], dim=-2)
 
 

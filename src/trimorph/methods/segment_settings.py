@@ -54,8 +54,8 @@ class SegmentsSettings(LatentSettings):
     """Share of these distances that counts in a step; those that vary most may change, so that hinges open.
     1 counts all."""
     merge: float = 0.5
-    """Root mean square distance in Å up to which the motions of neighbours are the same: these are merged at
-    the end of training. 0 merges none."""
+    """Root mean square distance in Å by which the motions of neighbours may differ, or a twentieth of their
+    size, and still be the same: these are merged at the end of training. 0 merges none."""
     segments_beta: float = 1.0
     """Weight of the divergence of the segments' places, widths and weights to their priors."""
     segments_learning_rate: float = 1e-2
