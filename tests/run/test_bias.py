@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from trimorph.methods.field import FieldSettings
 from trimorph.reconstruction import write
 from trimorph.run import bias_density
 from trimorph.run.bias import BiasReport, check_bias, train_for_check
-from trimorph.run.bias_follow import followed
+from trimorph.run.bias_follow import band, followed
 from trimorph.run.bias_perturbed import bend, compare_perturbed
 
 SPREAD = 0.4
@@ -36,8 +36,7 @@ def _small() -> Iterator[None]:
     """A method with a known motion, and a density that is trained in seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(registry.METHODS, "hinge", "methods.known_hinge:KnownHinge")
-        small = partial(FieldSettings, width=32, layers=1, coarse_to_fine=False)
-        patch.setattr(bias_density, "FieldSettings", small)
+        patch.setattr(bias_density, "FieldSettings", _tiny)
         for name in ("draw_fsc", "draw_map"):  # pictures of other tests
             patch.setattr(write, name, lambda *values, **options: None)
         yield
@@ -61,6 +60,10 @@ def run(made: Made, tmp_path_factory: pytest.TempPathFactory) -> trimorph.Run:
 @pytest.fixture(scope="module")
 def report(run: trimorph.Run) -> BiasReport:
     return check_bias(run.path, epochs=2)
+
+
+def _tiny(**settings: Any) -> FieldSettings:
+    return FieldSettings(**settings | {"width": 32, "layers": 1, "coarse_to_fine": False})
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -217,3 +220,17 @@ def test_what_cannot_be_checked(run: trimorph.Run, made: Made, tmp_path: Path) -
         check_bias(run.path, component=2, output=tmp_path / "out")
     with pytest.raises(InputError, match="Found 0 epochs"):
         check_bias(run.path, epochs=0, output=tmp_path / "out")
+
+
+def test_what_follows_in_coarse_frequencies_alone_is_told() -> None:
+    """A change that is right to 20 Å and missing beyond, as one that noise was picked for."""
+    axis = (np.arange(24) - 12) * PIXEL_SIZE
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    near, far = (np.exp(-((x - place) ** 2 + y**2 + z**2) / (2 * 4.0**2)) for place in (-8.0, 8.0))
+    region, grid = (x**2 + y**2 + z**2 < 30**2).astype(float), {"pixel_size": PIXEL_SIZE, "resolution": 10.0}
+    change = band(near - far, **grid)
+    coarse = change - band(near - far, **grid, beyond=20.0)
+    whole = followed(coarse, change, region, margin=1.0)
+    fine = followed(band(coarse, **grid, beyond=20.0), band(change, **grid, beyond=20.0), region, margin=1.0)
+    assert whole.share > 0.7
+    assert abs(fine.share) < 0.1

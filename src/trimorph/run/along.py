@@ -56,12 +56,6 @@ class Along:
         before, after = self.before[segment].best, self.after[segment].best
         return float((after - before)[1 : self._last(segment) + 1].mean())
 
-    def _last(self, segment: int) -> int:
-        """The last shell before both curves have fallen below 0.143."""
-        best = np.maximum(self.before[segment].best, self.after[segment].best)
-        below = np.flatnonzero(best[1:] < 0.143)
-        return max(int(below[0]), 1) if len(below) else len(best) - 1
-
     def rows(self) -> list[dict[str, Any]]:
         """A row a segment, and first one for the whole, as :func:`write_table` takes them."""
         curves = [("all", self.ordinary.curves, self.along.curves)]
@@ -78,6 +72,12 @@ class Along:
             }
             for number, (name, before, after) in enumerate(curves)
         ]
+
+    def _last(self, segment: int) -> int:
+        """The last shell before both curves have fallen below 0.143."""
+        best = np.maximum(self.before[segment].best, self.after[segment].best)
+        below = np.flatnonzero(best[1:] < 0.143)
+        return max(int(below[0]), 1) if len(below) else len(best) - 1
 
 
 def reconstruct_run_along(

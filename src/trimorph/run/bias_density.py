@@ -34,7 +34,7 @@ def density_recipe(run: Run, *, epochs: int | None = None, epoch: int | None = N
     recipe = Recipe(
         method="field",
         data=run.recipe.data,
-        settings=FieldSettings(epochs=epochs or enough, learning_rate=2e-3),
+        settings=FieldSettings(epochs=epochs or enough, width=128, layers=2, learning_rate=3e-3),
         training=replace(run.recipe.training, batch_size=batch, checkpoint_every=epochs or enough),
         focus=FocusSettings(),
         start=StartSettings(latents_from=latents),
