@@ -113,7 +113,7 @@ def fit(
 
     ``output`` (.cif, .pdb) is written with every atom of the file in the map's frame, whose corner is where
     its header says, and with a picture beside it (.png). ``resolution`` in Å is that of the last refinement,
-    by default 8 or three voxels; ``pixel_size`` replaces what the map's header says. With ``flexible`` modes
+    by default 8 or three voxels; ``pixel_size`` replaces what the maps' headers say. With ``flexible`` modes
     of its elastic network the structure is bent from there on, and ``held_out``, a map in the same frame
     that is not fitted, judges that (by default the map's own next finer band). ``progress`` is told how far
     the search is, and then the bending.
@@ -125,7 +125,7 @@ def fit(
     targets = [] if output is None else [Path(output), Path(output).with_suffix(".png")]
     _require_new(targets, overwrite=overwrite)
     density = FitMap.read(map_file, pixel_size=pixel_size)
-    judge = _judge(held_out, flexible=flexible)
+    judge = _judge(held_out, flexible=flexible, pixel_size=pixel_size)
     template, atoms = Template.read(structure), read_structure(structure)[0]
     _require_polymer(atoms, structure)
     residues = Residues.of(atoms)
@@ -191,7 +191,7 @@ def _require_new(targets: list[Path], *, overwrite: bool) -> None:
             )
 
 
-def _judge(held_out: Path | str | None, *, flexible: int) -> FitMap | None:
+def _judge(held_out: Path | str | None, *, flexible: int, pixel_size: float | None) -> FitMap | None:
     """The map that judges a flexible fit, if one was given."""
     if held_out is None:
         return None
@@ -200,7 +200,7 @@ def _judge(held_out: Path | str | None, *, flexible: int) -> FitMap | None:
             f"{held_out}: found a map to judge the bending, and no bending; wanted both or neither. Pass "
             "--flexible with a number of modes, or leave --held-out out."
         )
-    return FitMap.read(Path(held_out))
+    return FitMap.read(Path(held_out), pixel_size=pixel_size)
 
 
 def _require_polymer(atoms: Structure, source: Path) -> None:
