@@ -32,7 +32,7 @@ def draw_structures(path: Path, seen: Pictured, *, title: str, verdict: str) -> 
     lower = bool(len(seen.named)) + len(some)
     heights = [4.0, 3.0, 3.0][: 2 + bool(lower)]
     figure = new_figure(10.4, sum(heights))
-    figure.suptitle(f"{title}\n{fill(verdict, 165)}", fontsize=9)
+    figure.suptitle("\n".join([title, *(fill(part, 160) for part in verdict.split("; "))]), fontsize=9)
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     _draw_traces(parts[0], seen)
     if len(seen.named):
