@@ -165,4 +165,4 @@ def unseen_beyond(run: Run, epoch: int | None, *, resolution: float) -> float | 
         seen = problem.modes_resolution
     elif settings.encoder == "gradient" and seen is None:
         seen = 2 * problem.radius / FINENESS
-    return seen if seen is not None and seen > 1.3 * resolution else None
+    return seen if seen is not None and seen > 1.2 * resolution else None

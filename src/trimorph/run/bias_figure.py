@@ -77,9 +77,8 @@ def _draw_curves(axes: Axes, along: Along, verdicts: tuple[SegmentVerdict, ...])
     axes.axhline(0.143, color="grey", linewidth=0.7, linestyle=":")
     axes.set(xlim=(0, last), ylim=(-0.05, 1.05))
     axes.set(xlabel="spatial frequency (1/Å)", ylabel="FSC of half maps")
-    axes.set_title("dotted: ordinary; full: along the motion", fontsize=9, pad=26)
     resolution_axis(axes, last)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, title="full: along the motion\ndotted: ordinary", title_fontsize=8)
 
 
 def _draw_correlations(axes: Axes, compared: Compared, breaks: ndarray) -> None:

@@ -59,7 +59,7 @@ class SegmentVerdict:
 
     @property
     def word(self) -> Word:
-        """The verdict.
+        """The verdict; that density stays, or follows in part, only where decoder and particles agree.
 
         >>> def said(share: float, error: float, motion: float = 5.0) -> str:
         ...     return SegmentVerdict("A", motion, *[Followed(share, error)] * 2, 0.9, 0.6).word
@@ -67,13 +67,15 @@ class SegmentVerdict:
         ('density follows', 'density stays: bias', 'density follows in part')
         >>> said(0.9, 0.4), said(0.3, 0.2), said(0.9, 0.1, motion=0.1)
         ('too weak to say', 'too weak to say', 'too weak to say')
+        >>> SegmentVerdict("A", 5.0, Followed(0.1, 0.05), Followed(0.5, 0.2), 0.9, 0.6).word
+        'too weak to say'
         """
         share, error = self.followed.share, self.followed.error
         if self.motion < LEAST_MOTION:
             return "too weak to say"
         if share >= HALF and share >= SURE * error:
             return "density follows"
-        if share + 2 * error >= HALF:
+        if max(one.share + 2 * one.error for one in (self.decoder, self.particles)) >= HALF:
             return "too weak to say"
         return "density follows in part" if share >= max(SURE * error, SOME) else "density stays: bias"
 
@@ -85,8 +87,8 @@ class SegmentVerdict:
         said = (
             f"{self.name}: {self.word}. Of its change ({self.motion:.1f} Å rms between the ends) the "
             f"particles at both ends make {said_share(self.particles)}, the density that was trained on the "
-            f"latents {said_share(self.decoder)}; its local correlation is {self.moved_correlation:.2f} with "
-            f"the moved structure, {self.unmoved_correlation:.2f} with the unmoved one"
+            f"latents {said_share(self.decoder)}; this correlates by {self.moved_correlation:.2f} with the "
+            f"moved structure around its residues, by {self.unmoved_correlation:.2f} with the unmoved one"
         )
         if self.unseen is not None:
             said += f"; {said_share(self.unseen)} in what the encoder has not seen"
