@@ -59,7 +59,7 @@ def compare_segments(
     with torch.no_grad():
         left = with_spreads(living(segmentation), segmentation)
     fewer = len(found) - len(left)
-    ending = f": {fewer} are merged with a neighbour" if fewer else ""
+    ending = f": {fewer} merged with a neighbour" if fewer else ""
     return [said + ending, *_lines(left, [[one] for one in left], len(segmentation.sizes))]
 
 
