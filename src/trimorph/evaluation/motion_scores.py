@@ -34,7 +34,7 @@ def score_motion(
 
     Errors: InputError where the truth knows no motion, or the latents are not those of its particles.
     """
-    motion = motion_of(truth)
+    motion, z = motion_of(truth), np.asarray(z, np.float64)
     if len(z) != len(truth) or not np.isfinite(z).all():
         raise InputError(
             f"Latents: found {len(z)} for {len(truth)} particles, {int((~np.isfinite(z)).any(axis=1).sum())} "
