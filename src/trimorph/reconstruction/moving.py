@@ -60,7 +60,7 @@ def reconstruct_along(
 
     with the weights of :func:`segment_weights`, for the map and each half map; what belongs to no segment
     stays. Particles count in proportion to the segment's occupancy, where that is between 0 and 1, and to
-    ``weights``. Half sets, mask and the ``limit`` in Å are those of ``ordinary``, the reconstruction of the same particles
+    ``weights``. Half sets, mask and the ``limit`` in Å are those of ``ordinary``, the reconstruction of them
     without motion, which comes out again where nothing moves. The stack is read once a segment, and one
     segment's sums are in memory at a time; for the map, under the prior that the joined half maps give,
     they wait in files in ``scratch`` (of the size that :class:`FourierSums` takes in memory).

@@ -164,6 +164,10 @@ def _lines(
     """All that was found, in words."""
     lines = [f"along principal component {component}, at {resolution:.1f} Å:"]
     lines += [verdict.line for verdict in verdicts]
+    if all(verdict.unseen is None for verdict in verdicts):
+        lines.append(
+            "the encoder has seen all that was compared: noise that it picked would be followed, too"
+        )
     before, after = (found.curves.resolution(0.5) for found in (along.ordinary, along.along))
     lines.append(
         f"back-projected along the motion: FSC 0.5 of the half maps at {after:.1f} Å, {before:.1f} Å without"

@@ -36,7 +36,8 @@ def draw_bias(
 ) -> None:
     """Write a PNG: changes of structure and density, correlations along the chain, FSC with and without."""
     figure = new_figure(11.0, 7.4)
-    words = [f"{one.name}: {one.word}" for one in verdicts if one.motion >= LEAST_MOTION]
+    ranked = sorted(verdicts, key=lambda one: -one.motion)
+    words = [f"{one.name}: {one.word}" for one in ranked if one.motion >= LEAST_MOTION]
     figure.suptitle("; ".join(words[:4]) or "no segment moves", fontsize=10)
     parts = figure.subfigures(2, 1, height_ratios=[1.0, 1.05], squeeze=False)
     upper, lower = parts[:, 0]

@@ -58,6 +58,12 @@ class SegmentVerdict:
         return _surer(self.decoder_unseen, self.particles_unseen)
 
     @property
+    def picked(self) -> bool:
+        """Whether less than half is followed in what the encoder has not seen, as of noise that it picked."""
+        unseen = self.unseen
+        return unseen is not None and unseen.share + 2 * unseen.error < HALF
+
+    @property
     def word(self) -> Word:
         """The verdict; that density stays, or follows in part, only where decoder and particles agree.
 
@@ -69,12 +75,15 @@ class SegmentVerdict:
         ('too weak to say', 'too weak to say', 'too weak to say')
         >>> SegmentVerdict("A", 5.0, Followed(0.1, 0.05), Followed(0.5, 0.2), 0.9, 0.6).word
         'too weak to say'
+        >>> one, none = Followed(1.0, 0.1), Followed(0.1, 0.1)
+        >>> SegmentVerdict("A", 5.0, one, one, 0.9, 0.6, none, none).word
+        'too weak to say'
         """
         share, error = self.followed.share, self.followed.error
         if self.motion < LEAST_MOTION:
             return "too weak to say"
         if share >= HALF and share >= SURE * error:
-            return "density follows"
+            return "too weak to say" if self.picked else "density follows"
         if max(one.share + 2 * one.error for one in (self.decoder, self.particles)) >= HALF:
             return "too weak to say"
         return "density follows in part" if share >= max(SURE * error, SOME) else "density stays: bias"
@@ -92,6 +101,8 @@ class SegmentVerdict:
         )
         if self.unseen is not None:
             said += f"; {said_share(self.unseen)} in what the encoder has not seen"
+        if self.picked:
+            said += ", so that what follows may be noise that it picked"
         if _lags(self.decoder, self.particles):
             said += ". The trained density lags behind: more --epochs would help"
         return said
