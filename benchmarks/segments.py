@@ -55,7 +55,7 @@ ADK = Path(trimorph.__file__).parent / "data" / "examples" / "adk_closed.pdb"
 GROUPS = "A:118-160 to A:30-59"
 """LID and NMP, between whose centroids the distance is measured."""
 
-TURNED, AXIS, ANGLES, SPREAD, STEP = (122, 159), (0.0, 1.0, 0.0), (math.pi / 3, 2 * math.pi / 3), 0.2, 0.025
+TURNED, AXIS, ANGLES, SPREAD, STEP = (122, 159), (0.0, 1.0, 0.0), (math.pi / 3, 2 * math.pi / 3), 0.2, 0.05
 """Of the toy: residues, axis through the structure's centroid, radians."""
 
 CORRELATIONS = ("Pearson", "Spearman", "error, Å")
