@@ -22,9 +22,8 @@ STEP = 5.0
 class ModeMotion(nn.Module):
     """Motions of residues by amplitudes a(z) - a(0) of modes, so that z = 0 is the structure.
 
-    Residues move along the screws of :class:`Bends`. ``whole`` adds the shifts and turns of all that moves
-    to the modes. The modes are kept in checkpoints: where stiffnesses are equal, as in symmetric complexes,
-    another machine may find others.
+    Residues move along the screws of :class:`Bends`. The modes are kept in checkpoints: where stiffnesses are
+    equal, as in symmetric complexes, another machine may find others.
     """
 
     def __init__(
@@ -34,13 +33,12 @@ class ModeMotion(nn.Module):
         *,
         moving: Bool[Tensor, " g"],
         modes: int,
-        whole: bool = False,
         width: int,
         layers: int,
     ) -> None:
         super().__init__()
         assert problem.points is not None  # so checked
-        bends = Bends.of(problem.points[:, :3], modes, whole=whole, moving=moving)
+        bends = Bends.of(problem.points[:, :3], modes, moving=moving)
         self.register_buffer("slide", bends.slide)
         self.register_buffer("turn", bends.turn)
         self.slide: Tensor
@@ -58,6 +56,6 @@ class ModeMotion(nn.Module):
             return ResidueMotion(turn_quaternion(turn).mT, position, shift, torch.ones_like(shift[..., 0]))
 
     def amplitudes(self, z: Float[Tensor, "v d"]) -> Float[Tensor, "v k"]:
-        """Amplitudes of the modes, and of the whole's three shifts and three turns; 1 stands for STEP Å."""
+        """Amplitudes of the modes; 1 stands for STEP Å."""
         both: Tensor = self.network(torch.cat([z, torch.zeros_like(z[:1])])[:, None]).float()
         return (both[:-1] - both[-1:])[:, 0]
