@@ -49,12 +49,19 @@ class Perturbed:
     @property
     def lines(self) -> tuple[str, ...]:
         """What is to be said of it."""
-        return (
+        first = (
             f"from a start that was {self.start:.2f} Å rms off, {self.left:.2f} Å are left in the mean over "
-            f"particles ({100 * self.left / self.start:.0f} %)",
-            f"its motion of the same particles is {self.motion[1]:.1f} Å rms, {self.motion[0]:.1f} Å before, "
-            f"at {self.angle:.0f} degrees to it; displacements correlate by "
-            f"{np.nanmedian(self.correlation):.2f} in the median residue",
+            f"particles ({100 * self.left / max(self.start, 1e-9):.0f} %)"
+        )
+        moved = (
+            f"its motion of the same particles is {self.motion[1]:.1f} Å rms, {self.motion[0]:.1f} Å before"
+        )
+        known = self.correlation[np.isfinite(self.correlation)]
+        if not len(known):
+            return first, f"{moved}: one of both finds none"
+        return first, (
+            f"{moved}, at {self.angle:.0f} degrees to it; displacements correlate by {np.median(known):.2f} "
+            "in the median residue"
         )
 
     def rows(self, names: list[str]) -> list[dict[str, Any]]:
