@@ -41,7 +41,7 @@ from trimorph.methods.mode_verdict import AGREEMENT, agreement, real_modes, usef
 from trimorph.methods.posterior import Posterior
 from trimorph.methods.variance_mask import narrowest_good, shared_variance, variance_masks
 
-IMAGES_SHOWN, MOST_EPOCHS = 10_000, 200
+IMAGES_SHOWN, MOST_EPOCHS = 20_000, 200
 """What a first fit of the half sets takes by default: images, counted every time they are seen, but at most
 so many passes, as with few particles each is a single step."""
 

@@ -18,7 +18,7 @@ class LinearSettings:
     """Finest resolution of the modes in Å; by default it is raised in steps while that likelihood grows."""
     epochs: int | None = None
     """Passes through the particles for the first fit of the half sets, and half as many for each step after
-    it. By default, as many as show 10,000 images, but at most 200."""
+    it. By default, as many as show 20,000 images, but at most 200."""
     learning_rate: float = 0.05
     """Peak learning rate of the modes, in units of the mean map's standard deviation."""
     contrast: float = 0.0
