@@ -89,7 +89,7 @@ def _draw_correlations(axes: Axes, compared: Compared, breaks: ndarray) -> None:
         axes.plot(*_broken(values, breaks), color=colour, linewidth=1.6, label=name)
     axes.set(ylim=(min(0.0, float(unmoved.min()), float(moved.min())), 1.02))
     axes.set(ylabel="local correlation")
-    axes.set_title("density at both ends against the", fontsize=9, loc="left")
+    axes.set_title("density at both ends, compared with the structure", fontsize=9, loc="left")
     axes.legend(frameon=False, fontsize=8, loc="lower right", ncols=2)
     axes.spines[["top", "right"]].set_visible(False)
 
