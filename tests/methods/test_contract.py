@@ -16,6 +16,7 @@ from methods.made_images import PIXEL_SIZE, MadeImages, cloud, make_images
 from trimorph.core.batch import Batch
 from trimorph.core.disk import FourierDisk
 from trimorph.core.rotations import random_rotations
+from trimorph.methods import cloud_fit
 from trimorph.methods.base import Ingredient, Method, Problem, Stage
 from trimorph.methods.registry import get_method, method_names
 from trimorph.run.settings_file import field_docstrings
@@ -81,8 +82,10 @@ def images() -> MadeImages:
 
 
 @pytest.fixture(params=CASES)
-def build(request: Any, images: MadeImages) -> Build:
+def build(request: Any, images: MadeImages, monkeypatch: pytest.MonkeyPatch) -> Build:
     """Make a small method of each kind in turn, which is told of the mean map and all else that it wants."""
+    monkeypatch.setattr(cloud_fit, "ROUNDS", (1, 1))  # a rough neutral cloud will do
+    monkeypatch.setattr(cloud_fit, "LOOKS", 10)
     name, settings = request.param
     kind = get_method(name)
     small = {key: value for key, value in SMALL.items() if key in _known(name)}
