@@ -12,6 +12,7 @@ from numpy import ndarray
 from trimorph.core.imaging import render_batch
 from trimorph.core.losses import whitened_likelihood
 from trimorph.data.open import open_particles
+from trimorph.methods.poses import at_refined_poses
 from trimorph.run.run import Run
 from trimorph.training.latents import Latents
 
@@ -29,8 +30,8 @@ def misfit(
     """Mean over the image's pixels of |image - prediction|^2 / noise power, at each latent's mean.
 
     It is minus twice the logarithm of the likelihood a pixel, up to a constant: 1 for an image that differs
-    from its prediction by noise alone, more for what the model does not know. Poses are those of the file.
-    Resolution is that of the last stage of training.
+    from its prediction by noise alone, more for what the model does not know. Poses are those that the run
+    has refined, if it has; resolution is that of the last stage of training.
     """
     images = open_particles(run.recipe.data)
     method = run.method(epoch)
@@ -38,12 +39,12 @@ def misfit(
     count = float(disk.weight.sum())
     found = np.empty(len(images))
     for batch in images.batches(np.arange(len(images)), AT_ONCE, limit=disk):
-        rows = batch.index.numpy()
+        rows, seen = batch.index.numpy(), at_refined_poses(method, batch)
         z = torch.as_tensor(latents.mean[rows], dtype=torch.float32)
         with torch.no_grad():
-            predicted = render_batch(method.decode(z), batch)
-            power = method.noise.at(batch.disk, batch.group)
-            score = whitened_likelihood(predicted, batch.image, power=power, disk=batch.disk)
+            predicted = render_batch(method.decode(z), seen)
+            power = method.noise.at(seen.disk, seen.group)
+            score = whitened_likelihood(predicted, seen.image, power=power, disk=seen.disk)
         found[rows] = 2 * score.numpy() / count
         if progress is not None:
             progress(int(rows.max()) + 1, len(images))
