@@ -1,8 +1,8 @@
 """The simulated tests of the Gaussian mixture paper, in small: a line, a circle, a part that comes and goes.
 
-Wanted numbers are those of the full size, whose table is benchmarks/motions.md. Here, of all particles of the
-circle, 0.94 is reached where 0.95 is wanted there, so that is asked for of the views that show it alone. Three
-epochs of so small a network do not draw the moving part sharply, so maps are not scored.
+Wanted numbers are those of the full size, in benchmarks/motions.md. Here, of all particles of the
+circle, 0.94 is reached where 0.95 is wanted there, so that is asked for of the views that show it alone.
+Three epochs of so small a network do not draw the moving part sharply, so maps are not scored.
 
 Source: Chen & Ludtke, Nature Methods 18 (2021) 930.
 """
