@@ -87,6 +87,25 @@ class Run:
             )
         return found[-1]
 
+    def last_whole_epoch(self) -> int:
+        """The last epoch that left both a checkpoint and latents, which so belong together.
+
+        A run that is still trained has one, too.   Errors: FileNotFoundError where there is none.
+        """
+        both = [
+            {path.stem for path in (self.path / folder).glob(f"[0-9]*{suffix}") if path.stem.isdigit()}
+            for folder, suffix in (("checkpoints", ".pt"), ("latents", ".npz"))
+        ]
+        if not set.intersection(*both):
+            raise FileNotFoundError(
+                f"{self.path}: found no epoch with both a checkpoint (there are: "
+                f"{self._epochs('checkpoints', '.pt')}) and latents (there are: "
+                f"{self._epochs('latents', '.npz')}); wanted one. Wait until the run has finished an epoch "
+                f"that it keeps, or train further with: trimorph resume {self.path}. A model of latent "
+                "dimension 0 has no latents."
+            )
+        return int(max(set.intersection(*both)))
+
     def problem(self, epoch: int | None = None) -> Problem:
         """What the method was told of the data: box, pixel size, noise, mean map."""
         return problem_from_state(load_checkpoint(self.checkpoint(epoch))["problem"])
