@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from trimorph.core.errors import InputError
-from trimorph.run.choose_latents import principal_components
+from trimorph.run.components import principal_components
 
 FORM = "NAME:LOW:HIGH, such as z1:-1:2, pc1::0.5, magnitude::3 or distances.csv/hinge:20:"
 

@@ -22,13 +22,14 @@ from trimorph.analysis.conditions import (
     table_column,
 )
 from trimorph.analysis.likelihood import misfit
+from trimorph.analysis.states import find_states
 from trimorph.analysis.write_particles import refuse_existing, write_selection
 from trimorph.core.errors import InputError
 from trimorph.data.added_columns import with_columns
 from trimorph.data.open import open_table
 from trimorph.data.selection import select_particles
 from trimorph.data.tables import ParticleTable
-from trimorph.run.choose_latents import cluster_labels, parse_latents
+from trimorph.run.choose_latents import parse_latents
 from trimorph.run.run import Run
 from trimorph.training.latents import Latents
 
@@ -140,7 +141,7 @@ def _chosen(
         if len(point) != 1:
             raise InputError(f'Found --near "{conditions.near}"; wanted one latent.')
         masks.append((f"nearest to {conditions.near}", nearest(mean, point[0], conditions.nearest)))
-    label = None if conditions.kmeans is None else cluster_labels(latents, conditions.kmeans)
+    label = None if conditions.kmeans is None else find_states(mean, count=conditions.kmeans).label
     if conditions.clusters is not None:
         masks.append((f"clusters {conditions.clusters}", _in_clusters(label, conditions.clusters)))
     if conditions.best is not None:

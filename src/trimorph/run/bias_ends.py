@@ -16,7 +16,7 @@ from numpy import ndarray
 from trimorph.methods.base import Method
 from trimorph.reconstruction.reconstruct import Images, Reconstruction, reconstruct
 from trimorph.run.bias_follow import Followed, band, followed, scale_of
-from trimorph.run.choose_latents import principal_components
+from trimorph.run.components import principal_components
 
 TAIL, MODELS = 0.25, 24
 """Share of the particles that is taken at each end, and how many of them stand for the structure there."""

@@ -17,7 +17,7 @@ from numpy import ndarray
 from trimorph.core.errors import InputError
 from trimorph.data.template import Template
 from trimorph.methods.structure_method import StructureMethod
-from trimorph.run.choose_latents import principal_components
+from trimorph.run.components import principal_components
 from trimorph.run.recipe import Recipe
 from trimorph.run.run import Run
 

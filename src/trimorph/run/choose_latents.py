@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
 from trimorph.data.atomic import atomic_path
+from trimorph.run.clusters import kmeans
+from trimorph.run.components import principal_components
 from trimorph.run.run import Run
 from trimorph.training.latents import Latents
 
@@ -140,15 +142,10 @@ def of_particles(latents: Latents, text: str) -> Chosen:
 
 
 def cluster_centres(latents: Latents, count: int, *, seed: int = 0) -> Chosen:
-    """The particles nearest to the centres of k-means, in order along the first principal component."""
-    nearest = _distances(latents, count, seed).argmin(1)
-    return Chosen(latents.mean[nearest].astype(np.float64), nearest, f"kmeans{count}")
-
-
-def cluster_labels(latents: Latents, count: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """The cluster (n,) of every particle, from 0, in the order of :func:`cluster_centres`."""
-    labels: NDArray[np.int64] = _distances(latents, count, seed).argmin(0)
-    return labels
+    """The particles nearest to the centres of k-means, neighbours next to each other."""
+    mean = latents.mean.astype(np.float64)
+    _, centre = kmeans(mean, count, seed=seed)
+    return Chosen(mean[centre], centre, f"kmeans{count}")
 
 
 def along_component(latents: Latents, number: int, count: int) -> Chosen:
@@ -162,26 +159,6 @@ def along_component(latents: Latents, number: int, count: int) -> Chosen:
     centre = mean.mean(0)
     first, last = np.percentile((mean - centre) @ axis, PERCENTILES)
     return Chosen.free(centre + np.linspace(first, last, count)[:, None] * axis, f"pc{number}")
-
-
-def principal_components(mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vectors by falling variance; the largest entry of each is positive."""
-    _, vectors = np.linalg.eigh(np.cov(mean.T, ddof=0).reshape(mean.shape[1], mean.shape[1]))
-    axes = vectors.T[::-1]
-    largest = axes[np.arange(len(axes)), np.abs(axes).argmax(1)]
-    return axes * np.sign(largest)[:, None]
-
-
-def _distances(latents: Latents, count: int, seed: int) -> NDArray[np.float64]:
-    """Squared distances (count, n) of all particles from the centres of k-means."""
-    if not 1 <= count <= len(latents):
-        raise InputError(f"Found {count} clusters; wanted from 1 to {len(latents)}, the number of particles.")
-    from sklearn.cluster import KMeans
-
-    mean = latents.mean.astype(np.float64)
-    centres = KMeans(count, n_init=3, random_state=seed).fit(mean).cluster_centers_
-    order = np.argsort((centres - mean.mean(0)) @ principal_components(mean)[0], kind="stable")
-    return np.stack([((mean - centre) ** 2).sum(1) for centre in centres[order]])
 
 
 def _checked(chosen: Chosen, latent_dim: int, source: str) -> Chosen:

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from trimorph.run.choose_latents import PERCENTILES, principal_components
+from trimorph.run.choose_latents import PERCENTILES
+from trimorph.run.components import principal_components
 from trimorph.training.latents import Latents
 
 COLLAPSED = 1e-3

@@ -18,7 +18,7 @@ from trimorph.data.open import open_particles
 from trimorph.data.orientations import view_directions
 from trimorph.methods.base import Method, Problem
 from trimorph.methods.poses import at_refined_poses
-from trimorph.run.choose_latents import principal_components
+from trimorph.run.components import principal_components
 from trimorph.run.motion_cloud import CloudMotion
 from trimorph.run.motion_latents import ends_along
 from trimorph.run.new_folder import new_folder
