@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
 
 from trimorph.core.errors import InputError
 from trimorph.core.fsc import fourier_shell_correlation
+from trimorph.core.label_agreement import match_labels
 
 
 def principal_components(z: Float[ndarray, "n d"]) -> Float[ndarray, "n d"]:
@@ -83,12 +83,8 @@ def cluster_accuracy(z: Float[ndarray, "n d"], label: Int[ndarray, " n"], *, see
     """Share of particles that k-means puts with their class, clusters and classes matched at best."""
     from sklearn.cluster import KMeans
 
-    classes, truth = np.unique(label, return_inverse=True)
-    cluster = KMeans(len(classes), n_init=10, random_state=seed).fit_predict(z)
-    table = np.zeros((len(classes), len(classes)))
-    np.add.at(table, (cluster, truth), 1)
-    rows, columns = linear_sum_assignment(-table)
-    return float(table[rows, columns].sum() / len(label))
+    cluster = KMeans(len(np.unique(label)), n_init=10, random_state=seed).fit_predict(z)
+    return match_labels(cluster, label).agreement
 
 
 def mean_fsc(density: Float[ndarray, "v d d d"], truth: Float[ndarray, "v d d d"]) -> float:
