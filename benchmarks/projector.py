@@ -30,7 +30,7 @@ import torch
 from scipy.optimize import nnls
 from torch import Tensor
 
-import trimorph.core.gaussian_taps as taps
+import trimorph.core.compiled as compiler
 from trimorph.core.disk import FourierDisk
 from trimorph.core.gaussian_cloud import PlaneCloud
 from trimorph.core.gaussian_product import ProductRoute
@@ -103,11 +103,11 @@ def table(options: argparse.Namespace) -> None:
 @contextmanager
 def torch_alone() -> Iterator[None]:
     """Without numba."""
-    with_compiler, taps.has_compiler = taps.has_compiler, lambda: False
-    taps.compiled.cache_clear()
+    with_compiler, compiler.has_compiler = compiler.has_compiler, lambda: False
+    compiler.compiled.cache_clear()
     yield
-    taps.has_compiler = with_compiler
-    taps.compiled.cache_clear()
+    compiler.has_compiler = with_compiler
+    compiler.compiled.cache_clear()
 
 
 def scene(count: int, box: int, *, widths: tuple[float, float], images: int, device: str = "cpu") -> Scene:
@@ -138,7 +138,7 @@ def cost_of(route: ProductRoute | SplatRoute, of: Scene) -> float:
     count = of[0].width.shape[1]
     kind = (
         "cpu_compiled"
-        if of[0].width.device.type == "cpu" and taps.has_compiler()
+        if of[0].width.device.type == "cpu" and compiler.has_compiler()
         else of[0].width.device.type
     )
     return COSTS[kind].of(route, count, IMAGES)
@@ -263,7 +263,7 @@ def costs(options: argparse.Namespace) -> None:
     counts, boxes = (500, 2000, 8000), (32, 64, 128, 256)
     print("product:", *fitted(ProductRoute, counts, boxes, options))
     print("splat:", *fitted(SplatRoute, counts, boxes, options))
-    if taps.has_compiler():
+    if compiler.has_compiler():
         with torch_alone():
             print("splat, torch alone:", *fitted(SplatRoute, counts, boxes, options))
 

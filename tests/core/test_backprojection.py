@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from trimorph.core import slice_sums
 from trimorph.core.backprojection import BackProjector
+from trimorph.core.compiled import has_compiler
 from trimorph.core.ctf import CTF
-from trimorph.core.density_solver import shell_mean, solve_density
+from trimorph.core.density_solver import FourierSums, shell_mean, solve_density
 from trimorph.core.disk import FourierDisk
 from trimorph.core.errors import InputError
 from trimorph.core.fsc import fourier_shell_correlation, shell_sum
@@ -40,6 +42,24 @@ def _ctf(count: int) -> CTF:
 def _slope(truth: Tensor, found: Tensor) -> Tensor:
     f, g = torch.fft.rfftn(truth), torch.fft.rfftn(found)
     return shell_sum((f.conj() * g).real) / shell_sum(f.abs() ** 2)
+
+
+@pytest.mark.skipif(not has_compiler(), reason="numba is not installed")
+@pytest.mark.parametrize("width", [2, 3])
+def test_compiled_sums_equal_those_of_torch(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, rotation = FourierDisk(17, 2.0), _rotations(9)
+    image = torch.randn(9, len(disk), dtype=torch.complex64, generator=torch.Generator().manual_seed(1))
+
+    def sums() -> FourierSums:
+        projector = BackProjector(disk, gridding=Gridding(width))
+        projector.insert(image, rotation, transfer=_ctf(9)(disk), precision=torch.full((9, 1), 2.0))
+        return projector.sums()
+
+    compiled = sums()
+    monkeypatch.setattr(slice_sums, "compiled", lambda _: None)
+    plain = sums()
+    for ours, theirs in ((compiled.numerator, plain.numerator), (compiled.weight, plain.weight)):
+        assert float((ours - theirs).abs().max()) < 1e-5 * float(theirs.abs().max())
 
 
 @pytest.mark.parametrize("width", [2, 3, 4])

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trimorph.core import gaussian_taps
+from trimorph.core.compiled import has_compiler
 from trimorph.core.disk import FourierDisk
 from trimorph.core.gaussian_cloud import PlaneCloud
 from trimorph.core.gaussian_product import CPU_BLOCK, ProductRoute
@@ -138,7 +139,7 @@ def test_a_whole_box_farther_is_the_same_place() -> None:
         assert float((near - far).abs().max()) < 1e-4 * float(near.std())
 
 
-@pytest.mark.skipif(not gaussian_taps.has_compiler(), reason="numba is not installed")
+@pytest.mark.skipif(not has_compiler(), reason="numba is not installed")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_compiled_kernels_equal_those_of_torch(
@@ -154,7 +155,7 @@ def test_compiled_kernels_equal_those_of_torch(
     compiled = gaussian_taps.spread(first, row, column, 52)
     windows = gaussian_taps.collect(compiled, first, row, column)
     torch.set_num_threads(before)
-    monkeypatch.setattr(gaussian_taps, "compiled", lambda: None)
+    monkeypatch.setattr(gaussian_taps, "compiled", lambda _: None)
     plain = gaussian_taps.spread(first, row, column, 52)
     torch.testing.assert_close(compiled, plain)
     for a, b in zip(windows, gaussian_taps.collect(plain, first, row, column), strict=True):
@@ -164,7 +165,7 @@ def test_compiled_kernels_equal_those_of_torch(
 def test_torch_alone_gives_the_same_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     disk = FourierDisk(40, 1.0)
     cloud = _cloud(disk, count=30, widths=(0.4, 1.5))
-    monkeypatch.setattr(gaussian_taps, "compiled", lambda: None)
+    monkeypatch.setattr(gaussian_taps, "compiled", lambda _: None)
     exact = direct_slices(cloud, disk.index)
     for route in _routes(disk, cloud):
         assert float((_by(route, cloud, disk) - exact).abs().max()) < 1e-4 * float(exact.std())

@@ -1,6 +1,6 @@
 """BackProjector: from images with known poses to the density that explains them.
 
-Letters: b images, n pixels of the disk, p points, w kernel width, t table entries.
+Letters: b images, n pixels of the disk.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from trimorph.core.density_solver import STEPS, FourierSums, solve_density
 from trimorph.core.disk import FourierDisk
 from trimorph.core.errors import InputError
 from trimorph.core.gridding import OVERSAMPLING, Gridding
+from trimorph.core.slice_sums import add_slices
 
 PROJECTION_GRIDDING = Gridding(2)
 """The kernel that sums are gathered with unless another is given."""
-
-POINTS_A_PASS = {"cpu": 4096}  # what keeps a pass inside the second-level cache of a processor
-POINTS_ELSEWHERE = 1 << 20
 
 
 class BackProjector:
@@ -51,7 +49,7 @@ class BackProjector:
         self._margin = self.gridding.width // 2 + 1
         self._reach = ceil(OVERSAMPLING * self.radius) + self._margin
         self._shape = (2 * self._reach + 1, 2 * self._reach + 1, self._reach + 1 + self._margin)
-        self._sums = torch.zeros(3, *self._shape, device=device)
+        self._sums = torch.zeros(*self._shape, 3, device=device)
         # in raster order the neighbours of a pass share cache lines, sorted by radius they do not
         self._order = torch.argsort(disk.place)
         self._index = disk.index[self._order].float()
@@ -75,12 +73,8 @@ class BackProjector:
         transfer = transfer.expand(shape)[:, order]
         weight = precision.expand(shape)[:, order] * transfer * self._mate
         value = torch.view_as_real(image[:, order])
-        values = torch.stack([value[..., 0] * weight, value[..., 1] * weight, transfer * weight]).flatten(1)
-        axes = OVERSAMPLING * rotation[:, :2].to(self._index).permute(2, 0, 1)
-        point = (axes @ self._index.T).flatten(1)
-        step = POINTS_A_PASS.get(point.device.type, POINTS_ELSEWHERE)
-        for start in range(0, point.shape[1], step):
-            self._spread(values[:, start : start + step], point[:, start : start + step])
+        values = torch.stack([value[..., 0] * weight, value[..., 1] * weight, transfer * weight], dim=-1)
+        add_slices(self._sums, values, rotation, self._index, gridding=self.gridding, margin=self._margin)
 
     def __add__(self, other: BackProjector) -> BackProjector:
         """The projector of both sets of images."""
@@ -103,9 +97,10 @@ class BackProjector:
     def sums(self) -> FourierSums:
         """The sums as ``rfftn`` lays out a grid of twice the box, zero beyond the disk's radius."""
         edge, reach = self._margin, min(self._reach, self.box - 1)
-        folded = self._sums[..., edge:].clone()
+        sums = self._sums.permute(3, 0, 1, 2)
+        folded = sums[..., edge:].clone(memory_format=torch.contiguous_format)
         # what was spread to kx < 0 belongs to the mates, whose imaginary part has the other sign
-        mates = self._sums[..., : edge + 1].flip(1, 2, 3)
+        mates = sums[..., : edge + 1].flip(1, 2, 3)
         folded[..., : edge + 1] += torch.tensor([1.0, -1.0, 1.0]).to(mates)[:, None, None, None] * mates
         size, middle = OVERSAMPLING * self.box, slice(self._reach - reach, self._reach + reach + 1)
         axis = torch.arange(-reach, reach + 1, device=folded.device)
@@ -116,18 +111,3 @@ class BackProjector:
         grid = folded.new_zeros(3, size, size, size // 2 + 1)
         grid[:, (axis % size)[:, None], axis % size, : reach + 1] = folded
         return FourierSums(torch.complex(grid[0], grid[1]), grid[2])
-
-    def _spread(self, values: Float[Tensor, "3 p"], point: Float[Tensor, "3 p"]) -> None:
-        """Add values at points (x, y, z) to the grid: one tap of the kernel at a time over all points."""
-        _, rows, columns = self._shape
-        flip = torch.where(point[0] < 0, -1.0, 1.0)
-        origin = torch.tensor([self._margin, self._reach, self._reach], device=point.device)
-        first, weight = self.gridding.tabulated(point * flip + origin[:, None])
-        x, y, z = weight.unbind(1)
-        zy = (z[:, None] * y).flatten(0, 1)
-        corner = (first[2] * rows + first[1]) * columns + first[0]
-        step = torch.arange(self.gridding.width, device=point.device)
-        tap = ((step[:, None, None] * rows + step[:, None]) * columns + step).flatten()
-        place = (corner + tap[:, None]).flatten()
-        for channel, value in zip(self._sums, (values[0], values[1] * flip, values[2]), strict=True):
-            channel.view(-1).scatter_add_(0, place, ((zy * value)[:, None] * x).flatten())

@@ -18,10 +18,10 @@ from jaxtyping import Float, Int
 from scipy.fft import next_fast_len
 from torch import Tensor
 
+from trimorph.core.compiled import has_compiler
 from trimorph.core.disk import FourierDisk
 from trimorph.core.gaussian_product import ProductRoute
 from trimorph.core.gaussian_splat import SplatRoute
-from trimorph.core.gaussian_taps import has_compiler
 
 ERROR = {torch.float32: 1.5e-5, torch.float64: 1e-12}
 """Error of a slice that is sought, relative to the standard deviation of the slice of its widest Gaussian."""

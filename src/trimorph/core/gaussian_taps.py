@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from importlib import import_module
-from importlib.util import find_spec
 from typing import no_type_check
 
 import numpy as np
@@ -18,6 +15,8 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
+
+from trimorph.core.compiled import compiled
 
 LANES = 4
 """Points that the compiled kernels take at a time."""
@@ -30,8 +29,8 @@ def spread(
 ) -> Float[Tensor, "b s s"]:
     """Grids with row_i column_j added at the point (i, j) under every Gaussian."""
     grid = row.new_zeros(len(first), side * side)
-    if row.device.type == "cpu" and (kernels := compiled()):
-        _on_threads(kernels[0], side, grid, *_contiguous(first, row, column))
+    if row.device.type == "cpu" and (kernel := compiled(_spread)):
+        _on_threads(kernel, side, grid, *_contiguous(first, row, column))
     else:
         for i, place in enumerate(_places(first, row.shape[-1], side)):
             grid.view(-1).scatter_add_(0, place, (row[..., i, None] * column).flatten())
@@ -48,33 +47,14 @@ def collect(
     along_row, along_column = torch.zeros_like(row), torch.zeros_like(column)
     side = grid.shape[-1]
     flat = grid.reshape(len(grid), -1)
-    if row.device.type == "cpu" and (kernels := compiled()):
-        _on_threads(kernels[1], side, flat, first, along_row, along_column, *_contiguous(row, column))
+    if row.device.type == "cpu" and (kernel := compiled(_collect)):
+        _on_threads(kernel, side, flat, first, along_row, along_column, *_contiguous(row, column))
     else:
         for i, place in enumerate(_places(first, row.shape[-1], side)):
             window = flat.view(-1).index_select(0, place).view_as(column)
             along_row[..., i] = (window * column).sum(-1)
             along_column.addcmul_(row[..., i, None], window)
     return along_row, along_column
-
-
-@lru_cache(maxsize=1)
-def compiled() -> tuple[Callable[..., None], Callable[..., None]] | None:
-    """Both kernels as machine code where numba is installed and goes with the numpy there is, else None."""
-    if not has_compiler():
-        return None
-    try:
-        numba = import_module("numba")
-    except ImportError:
-        return None
-    compiler = numba.njit(nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
-    return compiler(_spread), compiler(_collect)
-
-
-@lru_cache(maxsize=1)
-def has_compiler() -> bool:
-    """Whether numba is installed, without importing it."""
-    return find_spec("numba") is not None
 
 
 def _places(first: Int[Tensor, "b g"], points: int, side: int) -> Iterator[Int[Tensor, " bgp"]]:

@@ -57,8 +57,12 @@ class Gridding:
         corner = point - self.width / 2
         first = torch.ceil(corner)
         entry = ((first - corner) * TABLE).int().clamp_(max=TABLE - 1)
-        weight = _kernel_table(self).to(point).index_select(1, entry.flatten())
+        weight = self.table().to(point).index_select(1, entry.flatten())
         return first.long(), weight.view(self.width, *point.shape)
+
+    def table(self) -> Float[Tensor, "w t"]:
+        """The kernel's weights at finely spaced offsets of the first grid point under it."""
+        return _kernel_table(self)
 
     def taper(self, box: int, *, device: torch.device | None = None) -> Float[Tensor, " box"]:
         """Transform of the kernel at the voxels of a box, on a grid of twice the box: divide by it."""
@@ -109,7 +113,6 @@ class Gridding:
 
 @lru_cache(maxsize=8)
 def _kernel_table(gridding: Gridding) -> Float[Tensor, "w t"]:
-    """The kernel's weights at finely spaced offsets of the first grid point under it."""
     offset = (torch.arange(TABLE, dtype=torch.float64) + 0.5) / TABLE
     point = (gridding.width / 2 - offset)[:, None] + gridding.width
     return gridding.footprint(point)[1][:, 0].T.float().contiguous()
