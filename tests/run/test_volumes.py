@@ -27,7 +27,9 @@ def test_maps_hold_the_model_at_the_latents(trained, tmp_path):
     table = (tmp_path / "maps" / "z_values.csv").read_text().splitlines()
     assert table == ["map,particle,z1", "vol_001.mrc,,0", "vol_002.mrc,,1.5"]
     script = (tmp_path / "maps" / "volumes.cxc").read_text()
-    assert script.startswith("open vol_001.mrc vol_002.mrc vseries true\n")
+    assert script.startswith("open vol_001.mrc vol_002.mrc vseries true\nvolume #1 level ")
+    four = [found.values.mean() + 4 * found.values.std() for found in map(read_map, paths)]
+    assert float(script.split("level ")[1].split()[0]) == pytest.approx(np.mean(four), rel=1e-3)
 
 
 def test_particles_and_clusters_are_real_particles(trained, tmp_path):
@@ -83,6 +85,8 @@ def test_latents_from_files(tmp_path):
     assert read_latents(tmp_path / "z.csv").z.tolist() == [[0, 1], [2, -3]]
     np.save(tmp_path / "z.npy", np.eye(2))
     assert read_latents(tmp_path / "z.npy").z.tolist() == [[1, 0], [0, 1]]
+    (tmp_path / "table.csv").write_text("map,particle,z1,z2\nvol_001.mrc,,0,1\nvol_002.mrc,5,2,-3\n")
+    assert read_latents(tmp_path / "table.csv").z.tolist() == [[0, 1], [2, -3]]
     (tmp_path / "bad.txt").write_text("1 2\n3\n")
     with pytest.raises(InputError, match=r"bad\.txt: found .*; wanted numbers, one latent a line"):
         read_latents(tmp_path / "bad.txt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,15 +105,17 @@ def parse_latents(text: str) -> Chosen:
 
 
 def read_latents(path: Path) -> Chosen:
-    """Latents in a file: .npy, or text with one latent a line, parted by blanks or commas."""
+    """Latents in a file: .npy, or text with one latent a line, parted by blanks or commas.
+
+    A table with a header, as trimorph writes, is read in its columns z1, z2 ...
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: found no file; wanted latents, one a line. Check the path.")
     try:
         if path.suffix == ".npy":
             rows = np.load(path, allow_pickle=False)
         else:
-            lines = path.read_text(encoding="utf-8").replace(",", " ").splitlines()
-            rows = np.loadtxt([line for line in lines if line.strip()], ndmin=2)
+            rows = np.loadtxt(_lines_of_numbers(path.read_text(encoding="utf-8")), ndmin=2)
         z = np.atleast_2d(np.asarray(rows, dtype=np.float64))
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(
@@ -150,15 +153,41 @@ def cluster_centres(latents: Latents, count: int, *, seed: int = 0) -> Chosen:
 
 def along_component(latents: Latents, number: int, count: int) -> Chosen:
     """Points along a principal component (from 1) through the mean, from its 5th to its 95th percentile."""
-    mean = latents.mean.astype(np.float64)
+    return Chosen.free(points_along(latents.mean.astype(np.float64), number, count), f"pc{number}")
+
+
+def points_along(
+    mean: NDArray[np.float64], number: int, count: int, *, limits: tuple[float, float] = PERCENTILES
+) -> NDArray[np.float64]:
+    """Points (count, d) along a principal component (from 1) of latents (n, d), between two percentiles.
+
+    >>> points_along(np.array([[-1.0, 2.0], [0.0, 2.0], [1.0, 2.0]]), 1, 2, limits=(0.0, 100.0)).tolist()
+    [[-1.0, 2.0], [1.0, 2.0]]
+    """
     if not 1 <= number <= mean.shape[1]:
         raise InputError(f"Found principal component {number}; wanted one from 1 to {mean.shape[1]}.")
     if count < 1:
         raise InputError(f"Found {count} points; wanted at least 1.")
     axis = principal_components(mean)[number - 1]
     centre = mean.mean(0)
-    first, last = np.percentile((mean - centre) @ axis, PERCENTILES)
-    return Chosen.free(centre + np.linspace(first, last, count)[:, None] * axis, f"pc{number}")
+    first, last = np.percentile((mean - centre) @ axis, limits)
+    points: NDArray[np.float64] = centre + np.linspace(first, last, count)[:, None] * axis
+    return points
+
+
+def _lines_of_numbers(text: str) -> list[str]:
+    r"""Latents a line, parted by blanks: all of a plain table, or the columns z1 ... of one with a header.
+
+    >>> _lines_of_numbers("0,1\n\n2,3\n"), _lines_of_numbers("map,particle,z1,z2\na.mrc,,0,1\n")
+    (['0 1', '2 3'], ['0 1'])
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    names = lines[0].split(",") if lines else []
+    latent = [column for column, name in enumerate(names) if re.fullmatch(r"z[0-9]+", name)]
+    if not latent:
+        return [line.replace(",", " ") for line in lines]
+    rows = [line.split(",") for line in lines[1:]]
+    return [" ".join(row[column] for column in latent if column < len(row)) for row in rows]
 
 
 def _checked(chosen: Chosen, latent_dim: int, source: str) -> Chosen:
