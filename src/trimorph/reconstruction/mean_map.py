@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from trimorph.data.selection import two_halves
 from trimorph.reconstruction.fsc import ShellCorrelation, shell_correlation
+from trimorph.reconstruction.images import Images
 from trimorph.reconstruction.mask import QUANTILE, molecular_mask
-from trimorph.reconstruction.reconstruct import Images, Reconstruction, reconstruct
+from trimorph.reconstruction.reconstruct import Reconstruction, reconstruct
 
 FAINTEST = 0.2
 """Density that is kept as it is, over the 99.99th percentile: that of a part with five places."""

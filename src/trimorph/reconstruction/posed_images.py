@@ -12,7 +12,7 @@ from trimorph.core.batch import Batch
 from trimorph.core.disk import FourierDisk
 from trimorph.core.noise import NoiseModel
 from trimorph.data.tables import ParticleTable
-from trimorph.reconstruction.reconstruct import Images
+from trimorph.reconstruction.images import Images
 
 
 @dataclass(frozen=True, eq=False)

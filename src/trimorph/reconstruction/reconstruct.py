@@ -2,62 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trimorph.core.backprojection import BackProjector
-from trimorph.core.batch import Batch
+from trimorph.core.density_solver import STEPS
 from trimorph.core.disk import FourierDisk
 from trimorph.core.errors import InputError
-from trimorph.core.imaging import shift_phase
-from trimorph.core.noise import NoiseModel
 from trimorph.data.selection import half_sets
-from trimorph.data.tables import ParticleTable
 from trimorph.reconstruction.fsc import ShellCorrelation, shell_correlation
+from trimorph.reconstruction.gather import Share, gather
+from trimorph.reconstruction.images import Images
 from trimorph.reconstruction.mask import QUANTILE, molecular_mask, spherical_mask
 
 Density = NDArray[np.float32]
-
-
-@runtime_checkable
-class Images(Protocol):
-    """What reconstruction needs of a particle stack."""
-
-    @property
-    def box(self) -> int:
-        """Box in pixels."""
-
-    @property
-    def pixel_size(self) -> float:
-        """Pixel size in Å."""
-
-    @property
-    def disk(self) -> FourierDisk:
-        """All frequencies inside Nyquist."""
-
-    @property
-    def noise(self) -> NoiseModel:
-        """Noise power of each noise group."""
-
-    @property
-    def table(self) -> ParticleTable:
-        """One row a particle; its half sets are used."""
-
-    def __len__(self) -> int: ...
-
-    def batches(
-        self, order: NDArray[np.int64], batch_size: int, *, limit: FourierDisk | None = None
-    ) -> Iterator[Batch]:
-        """Batches of the given particles."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,71 +87,38 @@ def reconstruct(
     2 FSC / (1 - FSC) of the half maps in the mask, which by default is made from the map.
     Source: Scheres, J. Struct. Biol. 180 (2012) 519; Sindelar & Grigorieff, J. Struct. Biol. 180 (2012) 26.
     """
-    target = _device(device)
-    weight = _check_weights(weights, len(stack))
-    sets = _half_sets(stack, half, weight, seed)
-    disk = _limited(stack.disk, limit).to(target)
-    projectors = back_project(
-        stack, sets=sets, weight=weight, disk=disk, batch_size=batch_size, progress=progress
-    )
-    return _finish(projectors, disk=disk, mask=mask, sets=sets)
+    weight = checked_weights(weights, len(stack))
+    sets = checked_halves(stack, half, weight, seed)
+    disk = checked_disk(stack.disk, limit, device)
+    [halves] = gather(stack, [Share(weight)], sets=sets, disk=disk, batch_size=batch_size, progress=progress)
+    return finish(*halves, disk=disk, mask=mask, sets=sets)
 
 
-def back_project(
-    stack: Images,
-    *,
-    sets: NDArray[np.int64],
-    weight: NDArray[np.float32],
-    disk: FourierDisk,
-    batch_size: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[BackProjector]:
-    """Sums of half set 1 and of half set 2 on the disk's device; ``sets`` is 0 for particles left out."""
-    order = np.flatnonzero(sets)
-    projectors = [BackProjector(disk) for _ in (1, 2)]
-    noise, done = stack.noise, 0
-    with ThreadPoolExecutor(2) as pool:  # the halves share nothing, so each has a thread of its own
-        insert = map if torch.get_num_threads() == 1 else pool.map
-        for batch in stack.batches(order, batch_size, limit=disk.to("cpu")):
-            rows = [torch.as_tensor(sets[batch.index.numpy()] == number) for number in (1, 2)]
-            list(insert(partial(_insert, batch=batch, noise=noise, weight=weight), projectors, rows))
-            done += len(batch)
-            if progress is not None:
-                progress(done, len(order))
-    return projectors
+Half = TypeVar("Half", bound="Sums")
 
 
-def _insert(
-    projector: BackProjector, rows: Tensor, *, batch: Batch, noise: NoiseModel, weight: NDArray[np.float32]
-) -> None:
-    """Add some rows of a batch to the sums with their CTF, noise and particle weights."""
-    if not bool(rows.any()):
-        return
-    device, disk = projector.device, batch.disk.to(projector.device)
-    image, shift = batch.image[rows].to(device), batch.shift[rows].to(device)
-    if bool(shift.any()):
-        image = image * shift_phase(shift, disk)
-    particle = torch.as_tensor(weight)[batch.index[rows]].to(device)
-    precision = particle[:, None] / noise.to(device).at(disk, batch.group[rows].to(device))
-    transfer = batch.ctf[rows].to(device)(disk)
-    projector.insert(image, batch.rotation[rows].to(device), transfer=transfer, precision=precision)
+@runtime_checkable
+class Sums(Protocol):
+    """Sums over images that a density is solved from, as a BackProjector has them."""
+
+    def solve(self, ssnr: Tensor | None = None, *, steps: int = STEPS) -> Tensor:
+        """The density under a prior of that signal-to-noise ratio a shell, or of least squares."""
+
+    def __add__(self: Half, other: Half) -> Half:
+        """Those of both sets of images."""
 
 
-def _finish(
-    projectors: list[BackProjector],
-    *,
-    disk: FourierDisk,
-    mask: Density | None,
-    sets: NDArray[np.int64],
+def finish(
+    half1: Half, half2: Half, *, disk: FourierDisk, mask: Density | None, sets: NDArray[np.int64]
 ) -> Reconstruction:
     """Solve the halves, then the whole under the prior that their FSC gives, without and with a mask."""
     corners = ball_of(disk)
-    first, second = (projector.solve().cpu().numpy() * corners for projector in projectors)
+    first, second = (half.solve().cpu().numpy() * corners for half in (half1, half2))
     correlate = partial(
         shell_correlation, first, second, pixel_size=disk.pixel_size, last=int(disk.shell[-1])
     )
     curves = correlate()
-    whole = projectors[0] + projectors[1]
+    whole = half1 + half2
     if mask is None:
         draft = whole.solve(wiener_ssnr(curves), steps=0).cpu().numpy() * corners
         bright = float(np.quantile(draft, QUANTILE)) > 0
@@ -215,12 +147,13 @@ def wiener_ssnr(curves: ShellCorrelation) -> Tensor:
     return 2 * correlation / (1 - correlation)
 
 
-def _limited(disk: FourierDisk, resolution: float | None) -> FourierDisk:
+def checked_disk(disk: FourierDisk, resolution: float | None, device: torch.device | str) -> FourierDisk:
+    """The disk to a resolution in Å on a device.   Errors: InputError for one that is not there."""
     if resolution is not None and not resolution > 0:
         raise InputError(
             f"Resolution limit: found {resolution} Å; wanted a positive number, or none for all frequencies."
         )
-    return disk.limit(resolution=resolution)
+    return disk.limit(resolution=resolution).to(_device(device))
 
 
 def _device(name: torch.device | str) -> torch.device:
@@ -233,7 +166,8 @@ def _device(name: torch.device | str) -> torch.device:
     return device
 
 
-def _check_weights(weights: NDArray[np.floating] | None, count: int) -> NDArray[np.float32]:
+def checked_weights(weights: NDArray[np.floating] | None, count: int) -> NDArray[np.float32]:
+    """Weights of all particles, by default one.   Errors: InputError where not all are finite and >= 0."""
     if weights is None:
         return np.ones(count, dtype=np.float32)
     weights = np.asarray(weights, dtype=np.float32)
@@ -250,10 +184,10 @@ def _check_weights(weights: NDArray[np.floating] | None, count: int) -> NDArray[
     return weights
 
 
-def _half_sets(
+def checked_halves(
     stack: Images, half: NDArray[np.integer] | None, weight: NDArray[np.float32], seed: int
 ) -> NDArray[np.int64]:
-    """Half set of each particle; 0 for those of weight zero."""
+    """Half set of each particle; 0 for those of weight zero.   Errors: InputError where one is empty."""
     given = half_sets(stack.table, seed=seed) if half is None else np.asarray(half)
     if given.shape != weight.shape:
         raise InputError(

@@ -14,7 +14,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trimorph.methods.base import Method
-from trimorph.reconstruction.reconstruct import Images, Reconstruction, reconstruct
+from trimorph.reconstruction.images import Images
+from trimorph.reconstruction.reconstruct import Reconstruction, reconstruct
 from trimorph.run.bias_follow import Followed, band, followed, scale_of
 from trimorph.run.components import principal_components
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
 from trimorph.data.open import ParticleInput, open_particles
-from trimorph.reconstruction.reconstruct import Density, Images, Reconstruction, reconstruct
+from trimorph.reconstruction.images import Images
+from trimorph.reconstruction.reconstruct import Density, Reconstruction, reconstruct
 from trimorph.run.along import whole_images
 from trimorph.run.embedding import Embedding
 
