@@ -12,6 +12,9 @@ from scipy.stats import spearmanr
 from trimorph.core.errors import InputError
 from trimorph.core.fsc import fourier_shell_correlation
 from trimorph.core.label_agreement import match_labels
+from trimorph.run.clusters import kmeans
+
+_STARTS = 10
 
 
 def principal_components(z: Float[ndarray, "n d"]) -> Float[ndarray, "n d"]:
@@ -81,10 +84,12 @@ def neighbour_means(
 
 def cluster_accuracy(z: Float[ndarray, "n d"], label: Int[ndarray, " n"], *, seed: int = 0) -> float:
     """Share of particles that k-means puts with their class, clusters and classes matched at best."""
-    from sklearn.cluster import KMeans
+    return match_labels(clusters(z, len(np.unique(label)), seed=seed), label).agreement
 
-    cluster = KMeans(len(np.unique(label)), n_init=10, random_state=seed).fit_predict(z)
-    return match_labels(cluster, label).agreement
+
+def clusters(z: Float[ndarray, "n d"], count: int, *, seed: int = 0) -> Int[ndarray, " n"]:
+    """Number of each latent's cluster by k-means; fewer than asked where there are not so many latents."""
+    return kmeans(z, min(count, len(np.unique(z, axis=0))), seed=seed, starts=_STARTS)[0]
 
 
 def mean_fsc(density: Float[ndarray, "v d d d"], truth: Float[ndarray, "v d d d"]) -> float:

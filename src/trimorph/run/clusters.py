@@ -17,7 +17,7 @@ STARTS = 3
 
 
 def kmeans(
-    mean: Float[ndarray, "n d"], count: int, *, seed: int = 0
+    mean: Float[ndarray, "n d"], count: int, *, seed: int = 0, starts: int = STARTS
 ) -> tuple[Int[ndarray, " n"], Int[ndarray, " k"]]:
     """The cluster of every particle, from 0, and the particle of each cluster that is nearest to its centre.
 
@@ -30,7 +30,7 @@ def kmeans(
     refuse_count(mean, count)
     from sklearn.cluster import KMeans
 
-    found = KMeans(count, n_init=STARTS, random_state=seed).fit(mean)
+    found = KMeans(count, n_init=starts, random_state=seed).fit(mean)
     return on_data(mean, found.labels_.astype(np.int64), found.cluster_centers_.astype(np.float64))
 
 
