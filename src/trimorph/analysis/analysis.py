@@ -43,7 +43,8 @@ class StateFiles:
     ``half1`` and ``half2`` are maps of the particles themselves around the centre (None where they were not
     asked for), ``resolution`` (Å) that of the half maps at 0.143, ``effective`` the number of particles with
     equal weights that would have as little noise. ``agreement`` is the FSC of ``map`` and ``own`` averaged
-    over the shells up to ``resolution``.
+    over the shells up to ``resolution``. ``curves`` is the table (.csv) of the half maps' FSC, as
+    :func:`trimorph.reconstruction.write.write_csv` writes it.
     """
 
     number: int
@@ -57,6 +58,7 @@ class StateFiles:
     resolution: float | None = None
     effective: float | None = None
     agreement: float | None = None
+    curves: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
