@@ -13,10 +13,11 @@ from methods.made_images import PIXEL_SIZE, MadeImages, cloud, make_images, trai
 from trimorph.core.errors import InputError
 from trimorph.core.imaging import shift_phase
 from trimorph.core.rotations import random_rotations
-from trimorph.core.voxel_grid import resample
+from trimorph.core.voxel_grid import VoxelGrid, resample
 from trimorph.evaluation.recovery import cluster_accuracy
 from trimorph.methods.base import Problem
 from trimorph.methods.field import Field, FieldSettings
+from trimorph.methods.inference import Inference
 from trimorph.methods.mode_frame import coarsest_grid
 from trimorph.methods.object_frame import ObjectFrameEncoder
 from trimorph.training.latents import Latents
@@ -97,6 +98,30 @@ def test_latents_start_along_what_the_modes_tell(two: tuple[MadeImages, Tensor])
     held, free = (field.inference.opened(field.encode(batch), progress) for progress in (0.1, 0.3))
     assert (held.mean.requires_grad, free.mean.requires_grad) == (False, True)
     torch.testing.assert_close(held.mean, free.mean)
+
+
+def test_a_density_is_placed_where_its_images_are(two: tuple[MadeImages, Tensor]) -> None:
+    """So latents are counted from there, and their prior still lies about the middle of all."""
+    images, label = two
+    batch = images.batch(torch.arange(len(images)))
+    told = replace(_problem(images), mode_latents=_encoder(images).features(images.batch(torch.arange(400))))
+    inference = Inference(FieldSettings(latent_dim=2, encoder_width=32, encoder_layers=1), told)
+    assert isinstance(inference.encoder, ObjectFrameEncoder)
+    list(inference.begin())
+    with torch.no_grad():
+        said = inference(batch, images.noise)
+        divergence = inference.prior(said, batch.disk, 0.9)["divergence"]
+        for number, state in enumerate(_states()):
+            lines = list(inference.begin(VoxelGrid(state[None], PIXEL_SIZE)))
+            assert "counted from where the start lies" in lines[-1]
+            moved = inference(batch, images.noise)
+            assert float(moved.mean[label == number, 0].mean().abs()) < 0.15
+            assert float(moved.mean[label != number, 0].mean().abs()) > 1.5
+            torch.testing.assert_close(
+                moved.moved(inference.origin).mean[:, 1], said.mean[:, 1], atol=0.1, rtol=0
+            )
+            again = inference.prior(moved, batch.disk, 0.9)["divergence"]
+            assert float(again) == pytest.approx(float(divergence), rel=0.1)
 
 
 def test_nothing_is_told_where_latents_are_not_to_unfold(two: tuple[MadeImages, Tensor]) -> None:

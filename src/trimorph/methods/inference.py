@@ -39,12 +39,19 @@ them, and in which the first component is alone with the encoder gradient."""
 
 
 class Inference(nn.Module):
-    """The encoder that the settings name, and a table of poses where they are refined."""
+    """The encoder that the settings name, and a table of poses where they are refined.
+
+    What the encoder says has the prior N(0, 1). Where the density of z = 0 is not in the middle of all, as a
+    structure at one end of its motion, ``origin`` is its place among what is said: the latents are counted
+    from there, so that z = 0 lies on the way that the particles take, and not beside it.
+    """
 
     def __init__(self, settings: LatentSettings, problem: Problem) -> None:
         super().__init__()
         self.settings = settings
         self.encoder = _make_encoder(settings, problem)
+        self.register_buffer("origin", torch.zeros(settings.latent_dim))
+        self.origin: Tensor
         self.poses = (
             PoseTable(
                 problem.particles,
@@ -101,10 +108,18 @@ class Inference(nn.Module):
             for stage in plan
         )
 
-    def begin(self) -> Iterator[str]:
-        """Bring the encoder to where it starts, if it knows of one; lines for the user."""
-        if self.settings.unfold and isinstance(self.encoder, ObjectFrameEncoder):
-            yield from self.encoder.begin()
+    def begin(self, neutral: AbstractVolume | None = None) -> Iterator[str]:
+        """Bring the encoder to where it starts, if it knows of one; lines for the user.
+
+        ``neutral`` is the density of z = 0, where it need not be the mean of what the images show.
+        """
+        if not self.settings.unfold or not isinstance(self.encoder, ObjectFrameEncoder):
+            return
+        yield from self.encoder.begin()
+        if neutral is not None and self.encoder.started:
+            self.origin.copy_(self.encoder.place_of(neutral))
+            place = ", ".join(f"{value:.2f}" for value in self.origin.tolist())
+            yield f"latents: counted from where the start lies among them, at {place} standard deviations"
 
     def review(self, stage: Stage, survey: Survey, decode: Callable[[Tensor], AbstractVolume]) -> list[str]:
         """Refresh the modes that the encoder sees, if the settings say so."""
@@ -115,7 +130,7 @@ class Inference(nn.Module):
         def batches() -> Iterator[Batch]:
             return (self.posed(batch, stage)[0] for batch in survey.batches(encoder.resolution))
 
-        if encoder.refresh(batches, decode, survey.total):
+        if encoder.refresh(batches, lambda said: decode(said - self.origin), survey.total):
             return ["the encoder sees the modes that the decoder has learned"]
         return ["what is decoded does not differ, so the encoder keeps its modes"]
 
@@ -128,8 +143,8 @@ class Inference(nn.Module):
 
     def forward(self, batch: Batch, noise: NoiseModel) -> Posterior:
         """Posterior of each image's latent."""
-        posterior: Posterior = self.encoder(batch, noise)
-        return posterior
+        said: Posterior = self.encoder(batch, noise)
+        return said.moved(-self.origin)
 
     def opened(self, posterior: Posterior, progress: float) -> Posterior:
         """What the decoder is shown: at the beginning the latents as they start, or one component alone.
@@ -147,7 +162,7 @@ class Inference(nn.Module):
         """The weighted divergence of the latents to their prior, a pixel of the plane; none of given ones."""
         if not self.settings.latent_dim or isinstance(self.encoder, GivenLatents):
             return {}
-        parts = posterior.divergence().mean(0)
+        parts = posterior.moved(self.origin).divergence().mean(0)
         if self.settings.encoder in IN_OBJECT_FRAME and progress < self.settings.beta_warm_up:
             parts = parts.clamp_min(FREE_NATS)
         divergence = parts.sum()

@@ -24,6 +24,9 @@ from trimorph.methods.posterior import Posterior
 EXAMPLES, SHOWN = 5000, 200
 """Particles, at most, that a network is taught by, and whose decoded densities new modes are made of."""
 
+BEST_SEEN = 0.1
+"""Share of the examples whose views tell most."""
+
 
 class ObjectFrameEncoder(nn.Module):
     """The exact posterior of the linear modes at the image's pose and CTF, then a small network.
@@ -97,6 +100,25 @@ class ObjectFrameEncoder(nn.Module):
             f"latents: {used} of {self.latent_dim} start along the modes' own coordinates, with which "
             f"neighbours predict {share:.0f} % of what the modes vary"
         )
+
+    @torch.no_grad()
+    def place_of(self, volume: AbstractVolume) -> Float[Tensor, " d"]:
+        """What would be said of a density, if it were seen without noise in the best of the examples' views.
+
+        Its modes x are those of least squares. With the covariance S of the posterior in such a view, whose
+        prior is one, the posterior's mean would be (1 - S) x.
+        """
+        assert self.examples is not None  # as the encoder has started from them
+        basis, box = self.modes.flatten(1), self.modes.shape[-1]
+        change = volume.voxels(box, self.frame.pixel_size)[0] - self.frame.mean
+        mode = torch.linalg.lstsq((basis @ basis.mT).double(), (basis @ change.flatten()).double()).solution
+        _, covariance = unpacked(self.examples.double(), len(self.modes))
+        told = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)
+        seen = covariance[told <= told.quantile(BEST_SEEN)].mean(0)
+        one = torch.eye(len(seen)).to(seen)
+        features = packed(((one - seen) @ mode)[None], seen[None]).float()
+        place: Tensor = self.network(features[None])[0, 0].float()[: self.latent_dim]
+        return place
 
     @torch.no_grad()
     def refresh(

@@ -33,6 +33,10 @@ class Posterior:
         """The same, from which no gradient flows back."""
         return Posterior(self.mean.detach(), self.factor.detach())
 
+    def moved(self, by: Float[Tensor, " d"]) -> Posterior:
+        """The same about another place."""
+        return Posterior(self.mean + by, self.factor)
+
     def leading(self, count: int) -> Posterior:
         """The first ``count`` components, and the standard normal prior in place of the others."""
         keep = (torch.arange(self.mean.shape[1], device=self.mean.device) < count).to(self.mean)

@@ -172,7 +172,9 @@ class Segments(StructureMethod):
             yield f"segments: {lines.count} on {len(lines.sizes)} chains or parts; {still}"
         elif self.motion is not None:
             yield f"normal modes: {self.settings.mode_count}; {still}"
-        yield from self.inference.begin()
+        with torch.no_grad():
+            structure = self.decode(self.position.new_zeros(1, self.latent_dim))
+        yield from self.inference.begin(structure)
 
     def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
         """How the images differ, divergences and priors of the motion, a pixel of the plane each."""
