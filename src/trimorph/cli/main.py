@@ -23,6 +23,7 @@ COMMANDS = {
     "bias": "whether density that never saw the structure of a segments run moves with it",
     "observability": "how much each particle's view can say of its latent",
     "select": "particles of a run by their latents: star, .cs with .csg, or row numbers",
+    "evaluate": "scores of runs and of other programs' latents and maps against a known truth",
     "latents": "latents of a run as csv, npy or cryoDRGN's pkl",
 }
 

@@ -104,7 +104,8 @@ def neighbourhood_scores(z: Float[ndarray, "n d"], truth: Truth) -> tuple[dict[s
     part = rows_of(truth, rows)
     latent = Neighbours.of(z[rows])
     few = min(IMBALANCE_NEIGHBOURS, len(rows) - 1)
-    values, blind = {}, {}
+    values: dict[str, float] = {}
+    blind: dict[str, float] = {}
     spaces = nuisance_spaces(part)
     true = state_space(part)
     if true is not None:
@@ -123,7 +124,7 @@ def neighbourhood_scores(z: Float[ndarray, "n d"], truth: Truth) -> tuple[dict[s
 
 def motion_values(found: MotionScores) -> dict[str, float]:
     """The scores where something moved, of latents, by name."""
-    values = {}
+    values: dict[str, float] = {}
     if found.line is not None:
         values |= {"shown_correlation": found.line.shown_correlation, "position_error": found.line.error}
         values["slope_bias"] = found.line.slope_bias
