@@ -64,7 +64,7 @@ def test_conditions_choose_what_they_say(tmp_path: Path) -> None:
     assert chosen(run, tmp_path, where=[f"{tmp_path / 't.csv'}/hinge:2:"]) == [
         i for i in range(30) if i % 4 >= 2
     ]
-    parts = [chosen(run, tmp_path, kmeans=3, clusters=str(number)) for number in range(3)]
+    parts = [chosen(run, tmp_path, states="kmeans:3", clusters=str(number)) for number in range(3)]
     assert sorted(row for part in parts for row in part) == list(range(40))
     along = (z - z.mean(0)) @ np.array([1.0, 1.0])  # the first principal component
     order = [along[part].mean() for part in parts]
@@ -81,6 +81,8 @@ def test_draws_are_of_what_is_left_and_intersections_of_all(tmp_path: Path) -> N
     select(run.path, tmp_path / "b.star", Conditions(where=["z2:0:"]))
     both = chosen(run, tmp_path, index=[tmp_path / "a.pkl", tmp_path / "b.star"])
     assert both == np.flatnonzero((run.latents().mean >= 0).all(1)).tolist()
+    either = chosen(run, tmp_path, union=[tmp_path / "a.pkl", tmp_path / "b.star"])
+    assert either == np.flatnonzero((run.latents().mean >= 0).any(1)).tolist()
     with (tmp_path / "a.pkl").open("rb") as file:  # as cryoDRGN reads it
         assert pickle.load(file).tolist() == positive
 
@@ -125,7 +127,11 @@ def test_cs_files_keep_every_field_and_have_a_group_beside(tmp_path: Path, share
     source = shared("metadata/cryosparc_J2_particles_exported.cs")
     run = made(tmp_path, 22, particles=source)
     found = select(
-        run.path, tmp_path / "s.cs", Conditions(kmeans=2, clusters="1"), add_latents=True, add_classes=True
+        run.path,
+        tmp_path / "s.cs",
+        Conditions(states="kmeans:2", clusters="1"),
+        add_latents=True,
+        add_classes=True,
     )
     before, after = np.load(source), np.load(tmp_path / "s.cs")
     names = list(before.dtype.names)
@@ -139,7 +145,7 @@ def test_cs_files_keep_every_field_and_have_a_group_beside(tmp_path: Path, share
     assert group["results"]["blob"] == {
         "metafile": ">s.cs", "num_items": int(found.chosen.sum()), "type": "particle.blob",
     }  # fmt: skip
-    select(run.path, tmp_path / "plain.cs", Conditions(kmeans=2, clusters="1"))
+    select(run.path, tmp_path / "plain.cs", Conditions(states="kmeans:2", clusters="1"))
     plain = np.load(tmp_path / "plain.cs")
     assert plain.dtype == before.dtype
     np.testing.assert_array_equal(plain, before[found.chosen])
@@ -156,9 +162,11 @@ def test_cs_files_keep_every_field_and_have_a_group_beside(tmp_path: Path, share
         ({"where": ["z1:900:"]}, r"Found no particle that fulfils all conditions"),
         ({"near": "0,1"}, r"wanted both, a latent and a number"),
         ({"near": "0", "nearest": 3}, r"point of 1 components; wanted 2"),
-        ({"kmeans": 41}, r"Found 41 clusters; wanted from 1 to 40"),
-        ({"clusters": "1"}, r"wanted --kmeans with it"),
-        ({"kmeans": 2, "clusters": "2"}, r"Found the cluster 2; wanted 0 to 1"),
+        ({"states": "kmeans:41", "clusters": "0"}, r"Found 41 clusters; wanted from 1 to 40"),
+        ({"states": "kmean:4", "clusters": "0"}, r'states "kmean:4"; wanted one of kmeans, mixture, peaks'),
+        ({"states": "kmeans:4", "share": 0.5}, r"Found --states alone; wanted --clusters with it"),
+        ({"clusters": "1"}, r"wanted --states with it"),
+        ({"states": "mixture:2", "clusters": "2"}, r"Found the cluster 2; wanted 0 to 1"),
         ({"share": 1.5}, r"wanted a share above 0 and up to 1"),
     ],
 )

@@ -22,7 +22,7 @@ from trimorph.analysis.conditions import (
     table_column,
 )
 from trimorph.analysis.likelihood import misfit
-from trimorph.analysis.states import find_states
+from trimorph.analysis.states import states_of
 from trimorph.analysis.write_particles import refuse_existing, write_selection
 from trimorph.core.errors import InputError
 from trimorph.data.added_columns import with_columns
@@ -57,14 +57,16 @@ class Conditions:
     """A latent, as in 0,1, to which the nearest are taken."""
     nearest: int | None = None
     """How many of them."""
-    kmeans: int | None = None
-    """Number of clusters, by falling place along the first principal component from 0."""
+    states: str | None = None
+    """How states are found, and their number: kmeans:10, mixture:4, peaks; see :func:`find_states`."""
     clusters: str | None = None
-    """Which of them are taken, as in 0,2."""
+    """Which of them are taken, counted from 0, as in 0,2."""
     best: float | None = None
     """Share of the particles that the model explains best."""
     index: Sequence[Path] = ()
     """Files of row numbers (.txt, .npy, .pkl) or particles (.star, .cs) that all have to hold a particle."""
+    union: Sequence[Path] = ()
+    """Such files, of which one has to hold a particle."""
     invert: bool = False
     """Take the others."""
     share: float | None = None
@@ -87,7 +89,7 @@ def select(
     """Choose particles of a run and write them: .star, .cs (with .csg), or row numbers .txt, .npy, .pkl.
 
     Star and .cs files hold everything that the run's own file says of the particles. ``add_latents`` and
-    ``add_classes`` add columns to them: the latents' means, and the clusters of ``kmeans``.
+    ``add_classes`` add columns to them: the latents' means, and the numbers of the ``states``.
 
     Errors: InputError for a condition that is wrong or that nothing fulfils; FileExistsError, both before
     anything is written.
@@ -95,6 +97,7 @@ def select(
     opened = Run.open(run)
     outputs = [Path(path) for path in ([output] if isinstance(output, str | Path) else output)]
     refuse_existing(outputs, overwrite=overwrite)
+    epoch = opened.last_whole_epoch() if epoch is None else epoch
     latents = opened.latents(epoch)
     table = open_table(opened.recipe.data, need_images=False)
     if len(table) != len(latents):
@@ -102,7 +105,13 @@ def select(
             f"{table.source}: found {len(table)} particles; wanted {len(latents)}, as the run has. Was the "
             "file changed after training?"
         )
+    if conditions.states is not None and conditions.clusters is None and not add_classes:
+        raise InputError("Found --states alone; wanted --clusters with it, or --add-classes.")
     chosen, lines, label = _chosen(opened, latents, table, conditions, epoch, progress)
+    if not (lines or add_latents or add_classes):
+        raise InputError(
+            "Found no condition; wanted one at least, such as --where pc1:0: or --index good.pkl."
+        )
     if not chosen.any():
         raise InputError(f"Found no particle that fulfils all conditions ({'; '.join(lines)}); wanted some.")
     added: dict[str, NDArray[Any]] = {}
@@ -110,7 +119,7 @@ def select(
         added |= {f"z{number + 1}": column for number, column in enumerate(latents.mean.T)}
     if add_classes:
         if label is None:
-            raise InputError("Found --add-classes without clusters; wanted --kmeans with it.")
+            raise InputError("Found --add-classes without states; wanted --states with it.")
         added["class"] = label
     kept = with_columns(table, added).select(chosen)
     files = [file for path in outputs for file in write_selection(kept, path, overwrite=overwrite)]
@@ -122,7 +131,7 @@ def _chosen(
     latents: Latents,
     table: ParticleTable,
     conditions: Conditions,
-    epoch: int | None,
+    epoch: int,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[Bool[ndarray, " n"], list[str], NDArray[np.int64] | None]:
     """The particles, a line for each condition, and their clusters where there are any."""
@@ -141,7 +150,7 @@ def _chosen(
         if len(point) != 1:
             raise InputError(f'Found --near "{conditions.near}"; wanted one latent.')
         masks.append((f"nearest to {conditions.near}", nearest(mean, point[0], conditions.nearest)))
-    label = None if conditions.kmeans is None else find_states(mean, count=conditions.kmeans).label
+    label = None if conditions.states is None else states_of(mean, conditions.states).label
     if conditions.clusters is not None:
         masks.append((f"clusters {conditions.clusters}", _in_clusters(label, conditions.clusters)))
     if conditions.best is not None:
@@ -150,10 +159,10 @@ def _chosen(
         best = np.zeros(count, bool)
         best[order[: max(round(share * count), 1)]] = True
         masks.append((f"explained best ({share:g})", best))
-    for path in conditions.index:
-        star = path.suffix.lower() in (".star", ".cs")
-        kept = select_particles(table, subset=path if star else None, index=None if star else path)
-        masks.append((f"in {path}", np.isin(table.row, kept.row)))
+    masks += [(f"in {path}", _in_file(table, path)) for path in conditions.index]
+    if conditions.union:
+        files = [_in_file(table, path) for path in conditions.union]
+        masks.append((f"in one of {', '.join(map(str, conditions.union))}", np.any(files, axis=0)))
     chosen = np.ones(count, bool)
     lines = []
     for text, mask in masks:
@@ -168,8 +177,6 @@ def _chosen(
         drawn = np.random.default_rng(conditions.seed).permutation(rows)[: round(share * len(rows))]
         chosen = np.isin(np.arange(count), drawn)
         lines.append(f"drawn at random ({share:g})   {int(chosen.sum())}")
-    if not lines:
-        raise InputError("Found no condition; wanted one at least, such as --where pc1:0: or --kmeans 4.")
     return chosen, lines, label
 
 
@@ -183,6 +190,13 @@ def _column(mean: Float[ndarray, "n d"], name: str) -> Float[ndarray, " n"]:
     return table_column(Path(file), column, count=len(mean))
 
 
+def _in_file(table: ParticleTable, path: Path) -> NDArray[np.bool_]:
+    """Which particles a file of row numbers or of particles holds."""
+    star = path.suffix.lower() in (".star", ".cs")
+    kept = select_particles(table, subset=path if star else None, index=None if star else path)
+    return np.isin(table.row, kept.row)
+
+
 def _two(axes: str) -> list[str]:
     names = axes.split(",")
     if len(names) != 2:
@@ -192,7 +206,7 @@ def _two(axes: str) -> list[str]:
 
 def _in_clusters(label: NDArray[np.int64] | None, text: str) -> NDArray[np.bool_]:
     if label is None:
-        raise InputError("Found --clusters without their number; wanted --kmeans with it.")
+        raise InputError("Found --clusters alone; wanted --states with it, such as kmeans:4.")
     try:
         wanted = [int(number) for number in text.split(",")]
     except ValueError as error:

@@ -76,6 +76,12 @@ def find_states(
     return States(label, centre, mean[centre], f"{how}{len(centre)}")
 
 
+def states_of(mean: Float[ndarray, "n d"], text: str, *, seed: int = 0) -> States:
+    """States as a user types how to find them, such as mixture:4.   Errors: those of both steps."""
+    how, count = parse_states(text)
+    return find_states(mean, how=how, count=count, seed=seed)
+
+
 def parse_states(text: str) -> tuple[How, int | None]:
     """A way to find states as a user types it, and their number, if it is told.
 

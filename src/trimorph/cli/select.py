@@ -20,10 +20,11 @@ def command(
     axes: str = "pc1,pc2",
     near: str | None = None,
     nearest: int | None = None,
-    kmeans: int | None = None,
+    states: str | None = None,
     clusters: str | None = None,
     best: float | None = None,
     index: tuple[Path, ...] = (),
+    union: tuple[Path, ...] = (),
     invert: bool = False,
     share: float | None = None,
     seed: int = 0,
@@ -44,22 +45,24 @@ def command(
         axes: Plane of the polygon.
         near: A latent, such as 0,1, whose nearest particles are taken.
         nearest: Number of the nearest.
-        kmeans: Number of clusters of the latents, in order along the first principal component, from 0.
-        clusters: Clusters that are taken, such as 0,2.
+        states: How states are found, and their number: kmeans:4, or mixture (Gaussians) and peaks (of
+            density), which find a number themselves. Neighbouring states have neighbouring numbers.
+        clusters: States that are taken, from 0, such as 0,2.
         best: Share of the particles that the model explains best, so that junk is left out.
         index: Files that all have to hold a particle: row numbers, or a star or .cs file, as other selections
             are.
+        union: Such files, of which one has to hold a particle.
         invert: Take the others.
         share: Share of what is left that is drawn at random.
         seed: Seed of the draw.
         add_latents: Add the latents as columns (trimorphZ1 ..., trimorph/z1 ...).
-        add_classes: Add the clusters as a column.
+        add_classes: Add the numbers of the states as a column.
         epoch: Latents after this epoch; the latest by default.
         overwrite: Replace files that are there.
     """
     conditions = Conditions(
-        where=where, polygon=polygon, axes=axes, near=near, nearest=nearest, kmeans=kmeans, clusters=clusters,
-        best=best, index=index, invert=invert, share=share, seed=seed,
+        where=where, polygon=polygon, axes=axes, near=near, nearest=nearest, states=states, clusters=clusters,
+        best=best, index=index, union=union, invert=invert, share=share, seed=seed,
     )  # fmt: skip
     with bar("Comparing images") as progress:
         found = select(
