@@ -37,6 +37,10 @@ BEGINNING = 0.2
 """Share of training in which latents that start on a chart stay there, while the decoder learns to follow
 them, and in which the first component is alone with the encoder gradient."""
 
+REFRESHED = 10
+"""Modes, at least, that a decoder is asked for: of noisy images few linear modes are known, and a motion that
+bends needs more."""
+
 
 class Inference(nn.Module):
     """The encoder that the settings name, and a table of poses where they are refined.
@@ -178,7 +182,8 @@ def _make_encoder(settings: LatentSettings, problem: Problem) -> nn.Module:
     if settings.encoder == "given":
         return GivenLatents(_given(problem, latents))
     if settings.encoder == "object":
-        return ObjectFrameEncoder(problem, latents, **size)
+        most = REFRESHED if settings.refresh_modes else 0
+        return ObjectFrameEncoder(problem, latents, most=most, **size)
     if settings.encoder == "gradient":
         return GradientEncoder(problem, latents, resolution=settings.encoder_resolution, **size)
     seen = FourierDisk(problem.box, problem.pixel_size).limit(resolution=settings.encoder_resolution)

@@ -34,17 +34,19 @@ class ObjectFrameEncoder(nn.Module):
     A network that sees pixels has to learn what a pose and a CTF do to them; here both are undone by the
     model itself, and the posterior's covariance tells what a view cannot know. The network's input are the
     posterior's mean (k) and the lower half of its covariance (k (k + 1) / 2). Modes are fixed but for
-    :meth:`refresh`; poses that are refined change the input, without a gradient.
+    :meth:`refresh`, which makes ``most`` of them where fewer were known; poses that are refined change the
+    input, without a gradient.
     """
 
-    def __init__(self, problem: Problem, latent_dim: int, *, width: int, layers: int) -> None:
+    def __init__(self, problem: Problem, latent_dim: int, *, width: int, layers: int, most: int = 0) -> None:
         super().__init__()
         if problem.mean is None or problem.modes is None or problem.modes_resolution is None:
             raise InputError(
                 "ObjectFrameEncoder: found a problem without mean or modes; wanted both, as method linear "
                 "makes them. Choose another encoder, or add to the problem what Method.wants names."
             )
-        self.register_buffer("modes", problem.modes.clone())
+        room = problem.modes.new_zeros(max(most - len(problem.modes), 0), *problem.modes.shape[1:])
+        self.register_buffer("modes", torch.cat([problem.modes, room]))
         self.modes: Tensor
         self.register_buffer("started", torch.tensor(False))
         self.started: Tensor
@@ -54,7 +56,10 @@ class ObjectFrameEncoder(nn.Module):
             disk=FourierDisk(problem.box, problem.pixel_size),
             resolution=problem.modes_resolution,
         )
-        self.latent_dim, self.examples = latent_dim, problem.mode_latents
+        self.latent_dim = latent_dim
+        self.examples = None
+        if problem.mode_latents is not None:
+            self.examples = with_room(problem.mode_latents, len(problem.modes), room=len(room))
         self.resolution, self.particles = problem.modes_resolution, problem.particles
         count = len(self.modes)
         self.network = ResidualMLP(
@@ -165,6 +170,14 @@ def packed(mean: Float[Tensor, "n k"], covariance: Float[Tensor, "n k k"]) -> Fl
     """Mean (k), and the lower half of the covariance row by row (k (k + 1) / 2), side by side."""
     row, column = torch.tril_indices(*covariance.shape[1:])
     return torch.cat([mean, covariance[:, row, column]], dim=1)
+
+
+def with_room(features: Float[Tensor, "n f"], count: int, *, room: int) -> Float[Tensor, "n e"]:
+    """What would be said of ``count`` modes and of ``room`` further ones that are zero."""
+    mean, covariance = unpacked(features, count)
+    one = torch.eye(count + room).to(covariance).repeat(len(covariance), 1, 1)
+    one[:, :count, :count] = covariance
+    return packed(torch.nn.functional.pad(mean, (0, room)), one)
 
 
 def unpacked(

@@ -7,6 +7,11 @@ from trimorph.methods.base import Method
 from trimorph.methods.structure_method import StructureMethod
 
 
+def moves_structure(method: Method) -> bool:
+    """Whether the method's model is a structure."""
+    return isinstance(method, StructureMethod)
+
+
 def require_structure(method: Method, *, name: str, source: str) -> StructureMethod:
     """The method as one that moves a structure.
 

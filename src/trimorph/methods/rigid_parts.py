@@ -17,11 +17,13 @@ from trimorph.methods.structure_method import RigidMotion
 class RigidParts(Protocol):
     """Points of a neutral density, the parts that they belong to, and the motion of each part.
 
-    ``position`` (g, 3) is in Å about the origin voxel. Methods that move structures in segments are so by
+    Places are in Å about the origin voxel. Methods that move structures in segments are so by
     themselves; :class:`trimorph.methods.cloud_parts.CloudParts` finds parts of a cloud of Gaussians.
     """
 
-    position: Tensor
+    @property
+    def position(self) -> Float[Tensor, "g 3"]:
+        """Points of the neutral density."""
 
     def shares(self) -> Float[Tensor, "g s"]:
         """How much each point belongs to each part, at most one in all."""

@@ -5,7 +5,7 @@ Letters: v latents, s segments.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,10 @@ SMALL = 0.05
 
 PRESENT = 10.0
 """Distance in Å that segments are taken to be apart of which one is there and the other is not."""
+
+
+Group = list[Segment]
+"""Segments that move as the first of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +80,7 @@ class MotionMoments:
 
 def groups_alike(
     found: Sequence[Segment], moments: MotionMoments, position: Float[Tensor, "g 3"], *, limit: float
-) -> list[list[Segment]]:
+) -> list[Group]:
     """Segments in groups of neighbours that move as one, the first of each its owner.
 
     Their motions differ by less than ``limit`` (Å), or than SMALL of the larger one; none do where it is
@@ -84,28 +88,68 @@ def groups_alike(
     of two that are joined is that of the one with more residues. ``found`` is in the order of the lines.
     """
     groups = [[one] for one in found]
-    moment = {one.number: _moment(position[list(one.residues)]) for one in found}
-
-    def between(i: int) -> float:
-        """How far apart, in units of what counts as nothing."""
-        first, second = groups[i][0], groups[i + 1][0]
-        if first.line != second.line or limit == 0:
-            return float("inf")
-        both = torch.stack([moment[one.number] for one in groups[i] + groups[i + 1]]).sum(0)
-        both = both / both[3, 3]
-        size = max(moments.size(one.number, both) for one in (first, second))
-        return moments.apart(first.number, second.number, both) / max(limit, SMALL * size)
-
-    costs = [between(i) for i in range(len(groups) - 1)]
-    while costs and min(costs) < 1:
-        best = costs.index(min(costs))
-        pair = sorted(groups[best : best + 2], key=lambda group: -sum(len(one.residues) for one in group))
-        groups[best : best + 2] = [pair[0] + pair[1]]
-        costs = [between(i) for i in range(len(groups) - 1)]
+    while limit > 0:
+        near = {}
+        for i in neighbours(groups):
+            apart, size = compared(groups[i], groups[i + 1], moments, position)
+            near[i] = apart / max(limit, SMALL * size)
+        if not near or min(near.values()) >= 1:
+            break
+        groups = joined(groups, min(near, key=near.__getitem__))
     return groups
 
 
-def owners(segmentation: Segmentation, groups: Sequence[Sequence[Segment]]) -> Int[Tensor, " s"]:
+def groups_untold(
+    groups: list[Group],
+    moments: MotionMoments,
+    position: Float[Tensor, "g 3"],
+    *,
+    misfit: Callable[[list[Group]], float],
+    enough: float,
+) -> list[Group]:
+    """Groups of neighbours after those are joined which the images do not tell apart.
+
+    That is so where ``misfit``, minus the logarithm of the images' likelihood, rises by less than ``enough``
+    nats. The most alike are tried first, and two that were told apart are not tried again as they are.
+    """
+    refused: set[tuple[tuple[int, ...], ...]] = set()
+    before = misfit(groups)
+    while True:
+        tried = {i: _names(groups[i : i + 2]) for i in neighbours(groups)}
+        open_ = [i for i, names in tried.items() if names not in refused]
+        if not open_:
+            return groups
+        i = min(open_, key=lambda i: compared(groups[i], groups[i + 1], moments, position)[0])
+        trial = joined(groups, i)
+        after = misfit(trial)
+        if after - before < enough:
+            groups, before = trial, after
+        else:
+            refused.add(tried[i])
+
+
+def neighbours(groups: Sequence[Group]) -> list[int]:
+    """Numbers of the groups that are followed by another on their line."""
+    return [i for i in range(len(groups) - 1) if groups[i][0].line == groups[i + 1][0].line]
+
+
+def joined(groups: Sequence[Group], i: int) -> list[Group]:
+    """The groups with one and its follower as one, which moves as the larger of them."""
+    pair = sorted(groups[i : i + 2], key=lambda group: -sum(len(one.residues) for one in group))
+    return [*groups[:i], pair[0] + pair[1], *groups[i + 2 :]]
+
+
+def compared(
+    first: Group, second: Group, moments: MotionMoments, position: Float[Tensor, "g 3"]
+) -> tuple[float, float]:
+    """How far two motions are apart at the residues of both, and how large the larger is, in Å."""
+    rows = [row for one in first + second for row in one.residues]
+    both = _moment(position[rows]) / len(rows)
+    numbers = first[0].number, second[0].number
+    return moments.apart(*numbers, both), max(moments.size(number, both) for number in numbers)
+
+
+def owners(segmentation: Segmentation, groups: Sequence[Group]) -> Int[Tensor, " s"]:
     """The segment that each one moves as from now on, by their numbers.
 
     That is the first of its group, or of the group of the one that owns it already; for the dead, the living
@@ -130,6 +174,10 @@ def owners(segmentation: Segmentation, groups: Sequence[Sequence[Segment]]) -> I
                 near = max(range(len(alive)), key=lambda i: (met[i], -abs(alive[i] - number)))
                 owner[number] = owner[alive[near]]
     return owner
+
+
+def _names(groups: Sequence[Group]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(one.number for one in group) for group in groups)
 
 
 def _displacements(motion: RigidMotion) -> Float[Tensor, "v s 4 4"]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import log
 
 import torch
 from torch import Tensor
 
+from trimorph.core.batch import Batch
 from trimorph.methods.base import Method, Survey
 from trimorph.methods.segment_boundaries import with_spreads
-from trimorph.methods.segment_merge import MotionMoments, groups_alike, owners
+from trimorph.methods.segment_merge import Group, MotionMoments, groups_alike, groups_untold, owners
 from trimorph.methods.segment_motion import SegmentMotion
 from trimorph.methods.segmentation import Segmentation
 from trimorph.methods.structure_method import Segment
+
+JUDGED = 1024
+"""Images by which it is judged whether motions are told apart."""
 
 
 def living(segmentation: Segmentation) -> list[Segment]:
@@ -42,25 +47,77 @@ def compare_segments(
     resolution: float | None,
     position: Tensor,
     limit: float,
-    merge: bool,
 ) -> list[str]:
-    """Lines for the user: how many segments hold residues, and which neighbours move as one, to ``limit`` Å.
+    """Lines for the user: how many segments hold residues, and which neighbours move as one.
 
-    With ``merge`` these are one from now on, in all that is decoded.
+    That is to ``limit`` Å.
     """
     segmentation = motion.segmentation
     found = living(segmentation)
     moments = MotionMoments.of(method, motion, survey, resolution=resolution, position=position)
     groups = groups_alike(found, moments, position, limit=limit)
     said = f"segments: {len(found)} of {segmentation.count} hold residues, {len(groups)} move on their own"
-    if not merge:
-        return [said, *_lines(found, groups, len(segmentation.sizes))]
-    segmentation.merge(owners(segmentation, groups))
+    return [said, *_lines(found, groups, len(segmentation.sizes))]
+
+
+def merge_segments(
+    method: Method,
+    motion: SegmentMotion,
+    survey: Survey,
+    misfit: Callable[[Batch, Tensor], Tensor],
+    *,
+    particles: int,
+    resolution: float | None,
+    position: Tensor,
+    limit: float,
+) -> list[str]:
+    """Merge neighbours that move as one, to ``limit`` Å, or that the images do not tell apart; what is left.
+
+    A segment is a further motion, of six numbers that follow the d latents: the images tell it if they are
+    more likely with it by (6 d / 2) ln N for N ``particles``. ``misfit`` (b,) is minus the logarithm of each
+    image's likelihood at a latent; it is asked of JUDGED images.   Source: Schwarz, Ann. Stat. 6 (1978) 461.
+    """
+    segmentation = motion.segmentation
+    found = living(segmentation)
+    moments = MotionMoments.of(method, motion, survey, resolution=resolution, position=position)
+    alike = groups_alike(found, moments, position, limit=limit)
+    seen = images_seen(method, survey, resolution=resolution)
+    enough = 3 * method.latent_dim * log(max(particles, 2))
+    as_trained = segmentation.owners
+
+    def merge(groups: list[Group]) -> None:
+        segmentation.merge(as_trained)
+        segmentation.merge(owners(segmentation, groups))
+
+    def misfit_of(groups: list[Group]) -> float:
+        merge(groups)
+        with torch.no_grad():
+            told = torch.cat([misfit(batch, z) for batch, z in seen]).double()
+        sums = survey.total(torch.stack([told.sum(), told.new_tensor(len(told))])).tolist()
+        return float(particles * sums[0] / sums[1])
+
+    groups = groups_untold(alike, moments, position, misfit=misfit_of, enough=enough) if limit else alike
+    merge(groups)
     with torch.no_grad():
         left = with_spreads(living(segmentation), segmentation)
-    fewer = len(found) - len(left)
-    ending = f": {fewer} merged with a neighbour" if fewer else ""
-    return [said + ending, *_lines(left, [[one] for one in left], len(segmentation.sizes))]
+    said = f"segments: {len(found)} of {segmentation.count} hold residues, {len(left)} move on their own"
+    if len(left) < len(found):
+        said += (
+            f": {len(found) - len(alike)} are merged with a neighbour that moves alike, "
+            f"{len(alike) - len(groups)} with one that the images do not tell apart"
+        )
+    return [said, *_lines(left, [[one] for one in left], len(segmentation.sizes))]
+
+
+def images_seen(method: Method, survey: Survey, *, resolution: float | None) -> list[tuple[Batch, Tensor]]:
+    """JUDGED images of a process, at least if there are so many, with the means of their latents."""
+    seen: list[tuple[Batch, Tensor]] = []
+    for batch in survey.batches(resolution):
+        with torch.no_grad():
+            seen.append((batch, method.encode(batch).mean))
+        if sum(len(z) for _, z in seen) >= JUDGED:
+            break
+    return seen
 
 
 def _lines(found: Sequence[Segment], groups: Sequence[Sequence[Segment]], lines: int) -> list[str]:

@@ -55,7 +55,8 @@ class SegmentsSettings(LatentSettings):
     1 counts all."""
     merge: float = 0.5
     """Root mean square distance in Å by which the motions of neighbours may differ, or a twentieth of their
-    size, and still be the same: these are merged at the end of training. 0 merges none."""
+    size, and still be the same: these are merged at the end of training, and so are those that the images do
+    not tell apart. 0 merges none."""
     segments_beta: float = 1.0
     """Weight of the divergence of the segments' places, widths and weights to their priors."""
     segments_learning_rate: float = 1e-2

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -31,7 +31,7 @@ from trimorph.methods.segment_boundaries import with_spreads
 from trimorph.methods.segment_motion import SegmentMotion
 from trimorph.methods.segment_priors import MotionPriors
 from trimorph.methods.segment_problem import moving_residues, refuse_segments, structure_of
-from trimorph.methods.segment_report import compare_segments, living
+from trimorph.methods.segment_report import compare_segments, living, merge_segments
 from trimorph.methods.segment_settings import SegmentsSettings
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
 
@@ -182,10 +182,7 @@ class Segments(StructureMethod):
         posterior = self.inference.opened(self.encode(batch), progress)
         motion, residual = self._motion(posterior.sample(), sampled=self.training)
         cloud = self._cloud(motion)
-        predicted = render_batch(cloud, batch)
-        compared = correlation_score if self.settings.score == "correlation" else whitened_likelihood
-        power = self.noise.at(batch.disk, batch.group)
-        score = compared(predicted, batch.image, power=power, disk=batch.disk)
+        score = self._score(cloud, batch)
         terms[self.settings.score] = score.mean() / float(batch.disk.weight.sum())
         position = cloud.position if self.bead_point is None else motion.place(self.position)
         terms |= self._priors(position, motion.occupancy, residual, batch)
@@ -194,21 +191,32 @@ class Segments(StructureMethod):
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """How many segments are left, which residues they hold, and what the encoder sees from here on.
 
-        After the last stage neighbours that move alike are merged; before it all motions are small.
+        After the last stage neighbours are merged that move alike, or that the images do not tell apart;
+        before it all motions are small.
         """
         last = stage == self.stages[-1]
         lines = []
         if self.rigid is not None:
-            lines = compare_segments(
-                self,
-                self.rigid,
-                survey,
-                resolution=stage.resolution,
-                position=self.position,
-                limit=self.settings.merge,
-                merge=last,
-            )
+            how: dict[str, Any] = {
+                "resolution": stage.resolution, "position": self.position, "limit": self.settings.merge,
+            }  # fmt: skip
+            if last:
+                lines = merge_segments(
+                    self, self.rigid, survey, self._misfit, particles=self.particles, **how
+                )
+            else:
+                lines = compare_segments(self, self.rigid, survey, **how)
         return lines if last else lines + self.inference.review(stage, survey, self.decode)
+
+    def _misfit(self, batch: Batch, z: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
+        """Minus the logarithm of the images' likelihood at latents, up to a constant."""
+        return self._score(self.decode(z), batch)
+
+    def _score(self, cloud: Gaussians, batch: Batch) -> Float[Tensor, " b"]:
+        """How each image differs from its projection, in nats."""
+        compared = correlation_score if self.settings.score == "correlation" else whitened_likelihood
+        power = self.noise.at(batch.disk, batch.group)
+        return compared(render_batch(cloud, batch), batch.image, power=power, disk=batch.disk)
 
     def _cloud(self, motion: ResidueMotion) -> Gaussians:
         """What scatters, where residues move it; all images share what does not depend on them."""
