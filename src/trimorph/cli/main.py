@@ -22,6 +22,7 @@ COMMANDS = {
     "motion": "what moves in a gaussians run: arrows, maps, table, also of one region alone",
     "bias": "whether density that never saw the structure of a segments run moves with it",
     "observability": "how much each particle's view can say of its latent",
+    "validate": "whether motion is real: half sets, nulls, a verdict a mode, what could have been seen",
     "select": "particles of a run by their latents: star, .cs with .csg, or row numbers",
     "evaluate": "scores of runs and of other programs' latents and maps against a known truth",
     "latents": "latents of a run as csv, npy or cryoDRGN's pkl",

@@ -1,4 +1,4 @@
-"""SeenImages: all particles of a run in memory, coarse and without a window, as the test for motion sees them.
+"""SeenImages: all particles of a run in memory, coarse and without a window, as the test sees them.
 
 Letters: n particles, p pixels of the disk, s volumes, c box.
 """
@@ -94,9 +94,7 @@ class SeenImages:
         """The back-projected map, on the scale of the images."""
         return torch.as_tensor(mean_map(self).map)
 
-    def drawn(
-        self, volumes: Float[Tensor, "s c c c"], state: Int[ndarray, " n"], *, seed: int
-    ) -> SeenImages:
+    def drawn(self, volumes: Float[Tensor, "s c c c"], state: Int[ndarray, " n"], *, seed: int) -> SeenImages:
         """Images of volumes instead, one named for each particle: at the same poses, CTFs and noise power."""
         generator = torch.Generator().manual_seed(seed)
         count = int(self.picture.max()) + 1

@@ -32,8 +32,8 @@ RIDGE = 1e-6
 class Scores:
     """What both halves of the pixels of n images say of k modes.
 
-    ``first`` and ``second`` (n, k) have a standard deviation of 1 by the noise alone; ``weight`` (n, k) is the
-    product of what a unit of the mode would add to each.
+    ``first`` and ``second`` (n, k) have a standard deviation of 1 by the noise alone; ``weight`` (n, k) is
+    the product of what a unit of the mode would add to each.
     """
 
     first: Float[ndarray, "n k"]

@@ -1,0 +1,226 @@
+"""validate: is the motion of a run in its particles? Halves, nulls, verdicts, what could have been seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from trimorph.core.errors import InputError
+from trimorph.core.gaussians import Gaussians
+from trimorph.evaluation.nulls import Null, NullDraws, draw_nulls
+from trimorph.evaluation.power import LADDER, Power, choose_region, find_power, most_steps
+from trimorph.evaluation.validate_cross import Crossed, cross
+from trimorph.evaluation.validate_files import write_validation
+from trimorph.evaluation.validate_halves import has_encoder, refuse_recipe, train_halves
+from trimorph.evaluation.validate_images import SeenImages, see_images
+from trimorph.evaluation.validate_modes import decoded_modes
+from trimorph.evaluation.validate_scores import Whitened
+from trimorph.evaluation.validate_settings import ValidationSettings
+from trimorph.evaluation.validate_test import PairTest, linear_test, pair_test
+from trimorph.evaluation.validate_verdict import ModeVerdict, Source, judge, say
+from trimorph.run.embedding import of_run
+from trimorph.run.motion_cloud import CloudMotion
+from trimorph.run.new_folder import new_folder, refuse_folder_in_use
+from trimorph.run.provenance import check_unchanged
+from trimorph.run.run import Run
+from trimorph.training.observer import Observer
+
+SECONDS = 1.6e-3
+"""CPU seconds an image that one test takes, with six modes: 2,000 images on a Xeon at 2.5 GHz."""
+
+TELL = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What :func:`validate` found, and the folder where it is.
+
+    ``modes`` has a verdict a mode; ``linear`` and ``given`` are the tests of the linear modes and of those of
+    the run's method, ``crossed`` what each half's model makes of the other half, ``power`` what could have
+    been seen; the last three are None where they were not asked for, or cannot be had. ``lines`` say all.
+    """
+
+    folder: Path
+    modes: tuple[ModeVerdict, ...]
+    linear: PairTest
+    given: PairTest | None
+    draws: NullDraws
+    null: Null
+    crossed: tuple[Crossed, Crossed] | None
+    power: Power | None
+    lines: tuple[str, ...]
+
+    @property
+    def heterogeneous(self) -> bool:
+        """Whether any mode is real."""
+        return any(mode.real for mode in self.modes)
+
+
+def plan_validation(run: Path | str, settings: ValidationSettings) -> tuple[str, ...]:
+    """What a validation will do and about how long it takes, in words; nothing is done.
+
+    Errors: those of opening the run.
+    """
+    opened = Run.open(run)
+    count = opened.problem().particles
+    tests = 1 + settings.nulls + (most_steps(len(LADDER)) if settings.power else 0)
+    lines = [
+        f"{tests} tests of {count} particles ({settings.nulls} of them of redrawn ones, "
+        f"{tests - 1 - settings.nulls} for the power): about {_clock(tests * SECONDS * count)} of CPU"
+    ]
+    if settings.retrain:
+        seconds = max((float(line.get("seconds", 0.0)) for line in opened.metrics()), default=0.0)
+        lines.append(
+            f"two half sets trained apart by the run's recipe: about {_clock(seconds)}, as the run took; "
+            "less where they are there already, nothing with --no-retrain"
+        )
+    return tuple(lines)
+
+
+def validate(
+    run: Path | str,
+    settings: ValidationSettings | None = None,
+    *,
+    output: Path | None = None,
+    epoch: int | None = None,
+    observer: Observer | None = None,
+    progress: TELL | None = None,
+) -> Validation:
+    """Test whether particles differ, mode by mode, and write it to a new folder: analysis/validation.
+
+    ``observer`` follows the training of the half sets, which stay in analysis/validation_halves in the run;
+    ``progress`` is told (part, done, of how many). docs/validation.md says what it means, and what it
+    cannot tell.
+
+    Errors: InputError for a run without latents, with too few particles, whose input files have changed, or
+    whose recipe cannot be trained on half of them; FileNotFoundError for files that are gone;
+    FileExistsError for a folder in use.
+    """
+    settings, opened = settings or ValidationSettings(), Run.open(run)
+    target = (output or opened.path / "analysis" / "validation").absolute()
+    refuse_folder_in_use(target, holds="validation")
+    if opened.method(epoch).latent_dim == 0:
+        raise InputError(
+            f"{opened.path}: found a run of latent dimension 0; wanted one with latents, in which particles "
+            "differ. Train with --latent-dim 1 or more."
+        )
+    latents = of_run(opened, epoch=epoch).mean
+    if settings.retrain:
+        refuse_recipe(opened)
+    check_unchanged(opened.path / "provenance.json")
+    images = see_images(
+        opened,
+        resolution=settings.resolution,
+        epoch=epoch,
+        seed=settings.seed,
+        progress=_part(progress, "reading"),
+    )
+    asked: dict[str, Any] = {"modes": settings.modes, "seed": settings.seed}
+    linear, seen = linear_test(images, shuffles=settings.shuffles, **asked)
+    given, displacement, crossed = None, None, None
+    if settings.retrain:
+        home = opened.path / "analysis" / "validation_halves"
+        halves = train_halves(opened, images.half, home, observer=observer)
+        given, displacement = _given(seen, halves, linear, settings)
+        if all(has_encoder(half) for half in halves):
+            crossed = cross(
+                opened,
+                halves,
+                images.half,
+                epoch=epoch,
+                seed=settings.seed,
+                progress=_part(progress, "crossing"),
+            )
+    draws = draw_nulls(
+        images, linear, given, count=settings.nulls, progress=_part(progress, "nulls"), **asked
+    )
+    null = draws.null
+    tests: dict[Source, PairTest] = {"linear": linear} if given is None else {"run": given, "linear": linear}
+    modes = judge(tests, null, level=settings.level, latents=latents, displacement=displacement)
+    power = (
+        _power(images, linear, null, modes, settings, _part(progress, "power")) if settings.power else None
+    )
+    lines = say(
+        modes,
+        draws,
+        null=null,
+        level=settings.level,
+        shuffles=settings.shuffles,
+        crossed=crossed,
+        power=power,
+    )
+    found = Validation(target, modes, linear, given, draws, null, crossed, power, lines)
+    with new_folder(target, holds="validation") as folder:
+        write_validation(folder, found, settings, images, box=opened.problem(epoch).box)
+    return found
+
+
+def _given(
+    seen: Whitened, halves: tuple[Run, Run], linear: PairTest, settings: ValidationSettings
+) -> tuple[PairTest, Float[ndarray, " k"]]:
+    """The test of the modes that the half sets' models decode, and by how much the first's move density."""
+    grid: dict[str, Any] = {"box": seen.images.box, "pixel_size": seen.images.pixel_size}
+    (first, place, chosen), (second, _, _) = (
+        decoded_modes(half, count=settings.modes, **grid) for half in halves
+    )
+    test = pair_test(seen, (first, second), mean=linear.mean, shuffles=settings.shuffles, seed=settings.seed)
+    return test, _displacement(halves[0], place, halves[0].latents().mean[chosen])
+
+
+@torch.no_grad()
+def _displacement(
+    run: Run, place: Float[ndarray, "v k"], latents: Float[ndarray, "v d"]
+) -> Float[ndarray, " k"]:
+    """Root mean square Å between the mean latents of the tenths at both ends; NaN where no part can move."""
+    method, tenth = run.method(), max(1, len(place) // 10)
+    if not isinstance(method.decode(torch.as_tensor(latents[:1])), Gaussians):
+        return np.full(place.shape[1], np.nan)
+    order = np.argsort(place, axis=0)
+    ends = [np.stack([latents[part].mean(0) for part in (one[:tenth], one[-tenth:])]) for one in order.T]
+    return np.array([CloudMotion.between(method, end).rms() for end in ends])
+
+
+def _power(
+    images: SeenImages,
+    test: PairTest,
+    null: Null,
+    modes: tuple[ModeVerdict, ...],
+    settings: ValidationSettings,
+    progress: Callable[[int, int], None],
+) -> Power:
+    varies = any(mode.real for mode in modes if mode.source == "linear")
+    return find_power(
+        images,
+        test,
+        null,
+        region=choose_region(images, test, settings.region, varies=varies),
+        moved=settings.moved,
+        modes=settings.modes,
+        shuffles=settings.shuffles,
+        level=settings.level,
+        seed=settings.seed,
+        progress=progress,
+    )
+
+
+def _part(progress: TELL | None, name: str) -> Callable[[int, int], None]:
+    """Progress of one part as that of the whole."""
+    return lambda done, count: None if progress is None else progress(name, done, count)
+
+
+def _clock(seconds: float) -> str:
+    """A time to two figures.
+
+    >>> _clock(42.0), _clock(600.0), _clock(9000.0)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.2g} min" if seconds < 5400 else f"{seconds / 3600:.2g} h"

@@ -1,0 +1,130 @@
+"""Modes of density to be tested: those that half of the images point to, or that a trained model decodes.
+
+Letters: n images, m numbers of an image, k modes, c box, v decoded volumes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from trimorph.evaluation.validate_scores import Whitened
+from trimorph.methods.mode_agreement import shells
+from trimorph.methods.mode_problem import random_modes
+from trimorph.run.run import Run
+
+PASSES, SPARE = 6, 4
+"""Passes through the images, and modes that are carried along beside those that are wanted."""
+
+DECODED = 96
+"""Particles at whose latents a model is decoded to see in which ways its densities differ."""
+
+
+def find_modes(
+    seen: Whitened,
+    rows: Int[ndarray, " r"],
+    *,
+    count: int,
+    mask: Float[Tensor, "c c c"],
+    seed: int,
+) -> Float[Tensor, "k c c c"]:
+    """The modes along which some images differ most from their mean, the clearest first.
+
+    The log-likelihood of the images gains, to first order in a variance along u, half of u^T S u, with
+
+        S = sum_i A_i^T (r_i r_i^T - 1) A_i,
+
+    A_i the projection and r_i the residual in units of the noise. By powers of S on a block of modes, in
+    coordinates in which an image's noise is as large at all frequencies, its leading eigenvectors are found.
+    Source: the score test of a variance component, as Lin, Biometrika 84 (1997) 309.
+    """
+    box = mask.shape[-1]
+    generator = torch.Generator().manual_seed(seed)
+    radius = float(seen.images.disk.radius[-1])
+    start = random_modes(1, count + SPARE, box=box, radius=radius, generator=generator)[0] * mask
+    gain = _whitening(start, _applied(seen, rows, start, residual=False), radius)
+
+    def step(block: Tensor) -> Tensor:
+        values = _filtered(block, gain) * mask
+        return _filtered(_applied(seen, rows, values) * mask, gain)
+
+    block = _unit(start)
+    for _ in range(PASSES):
+        moved = step(block)
+        block, before = _unit(moved), block
+    _, turn = torch.linalg.eigh((before.flatten(1) @ moved.flatten(1).T).double())
+    axes = torch.linalg.qr(moved.flatten(1).T @ turn.flip(1)[:, :count].float()).Q.T
+    return normalised(_filtered(axes.reshape(-1, box, box, box), gain) * mask)
+
+
+def decoded_modes(
+    run: Run, *, count: int, box: int, pixel_size: float, epoch: int | None = None
+) -> tuple[Float[Tensor, "k c c c"], Float[ndarray, "v k"], Int[ndarray, " v"]]:
+    """Principal components of a run's densities at the latents of some of its particles.
+
+    Returned are modes, the places of these particles along them, and their numbers. Components of less than
+    a thousandth of the variance are left out.
+    """
+    latents = run.latents(epoch).mean
+    chosen = np.unique(np.linspace(0, len(latents) - 1, DECODED).astype(np.int64))
+    maps = np.stack([run.volume(z, box=box, pixel_size=pixel_size, epoch=epoch) for z in latents[chosen]])
+    centred = torch.as_tensor(maps - maps.mean(0)).flatten(1)
+    place, size, axes = torch.linalg.svd(centred, full_matrices=False)
+    kept = min(count, latents.shape[1], int((size**2 > 1e-3 * (size**2).sum()).sum()))
+    modes = axes[:kept].reshape(-1, box, box, box)
+    return normalised(modes), (place * size)[:, :kept].double().numpy(), chosen
+
+
+def normalised(modes: Float[Tensor, "k c c c"]) -> Float[Tensor, "k c c c"]:
+    """Modes of length 1 over the voxels."""
+    return modes / modes.flatten(1).norm(dim=1).clamp_min(1e-20)[:, None, None, None]
+
+
+def shared_span(
+    first: Float[Tensor, "k c c c"], second: Float[Tensor, "l c c c"]
+) -> tuple[Float[ndarray, " k"], Int[ndarray, " k"]]:
+    """How much of each mode lies in the space of others, as a cosine, and which of these is most like it."""
+    base = torch.linalg.qr(second.flatten(1).T).Q
+    inside = (first.flatten(1) @ base).norm(dim=1)
+    alike = (first.flatten(1) @ second.flatten(1).T).abs().argmax(1)
+    return inside.clamp(max=1).double().numpy(), alike.numpy()
+
+
+def _applied(seen: Whitened, rows: Int[ndarray, " r"], values: Tensor, *, residual: bool = True) -> Tensor:
+    """S times each of the modes; without the residuals, sum_i A_i^T A_i times each.
+
+    It is the gradient of half of sum_i (r_i^T A_i u)^2 - |A_i u|^2.
+    """
+    modes = values.detach().requires_grad_()
+    for index, design in seen.design(modes, rows):
+        total = -design.square().sum()
+        if residual:
+            along = torch.einsum("bmk,bm->bk", design, seen.residual[index])
+            total = total + along.square().sum()
+        (0.5 * total).backward()
+    assert modes.grad is not None  # as there are images
+    return modes.grad if residual else -modes.grad
+
+
+def _whitening(modes: Tensor, seen: Tensor, radius: float) -> Float[Tensor, "c c c"]:
+    """1 / sqrt of what the images see of each shell, 0 beyond the last that they hold."""
+    shell = shells(modes.shape[-1])
+    flat, count = shell.flatten(), int(shell.max()) + 1
+    first, second = torch.fft.fftn(modes, dim=(1, 2, 3)), torch.fft.fftn(seen, dim=(1, 2, 3))
+    cross = torch.zeros(count).index_add_(0, flat, (first.conj() * second).real.sum(0).flatten())
+    power = torch.zeros(count).index_add_(0, flat, first.abs().square().sum(0).flatten())
+    there = torch.arange(count) <= radius
+    information = (cross / power.clamp_min(1e-20)).clamp_min(1e-6 * float(cross[there].max() / power.max()))
+    return torch.where(there, information.rsqrt(), 0.0)[shell]
+
+
+def _filtered(values: Tensor, gain: Tensor) -> Tensor:
+    return torch.fft.ifftn(torch.fft.fftn(values, dim=(1, 2, 3)) * gain, dim=(1, 2, 3)).real
+
+
+def _unit(block: Tensor) -> Tensor:
+    """An orthonormal basis of the same space."""
+    return torch.linalg.qr(block.flatten(1).T).Q.T.reshape(block.shape)

@@ -1,0 +1,50 @@
+"""ValidationSettings: what a validation does, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from trimorph.core.checks import check_range
+from trimorph.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class ValidationSettings:
+    """What :func:`validate` does, and how often."""
+
+    retrain: bool = True
+    """Train the run's own recipe on each half set, and test what these models decode. It takes about as long
+    as the run did; models that are there from an earlier validation are used again."""
+    nulls: int = 8
+    """Data sets in which nothing differs that are redrawn and tested."""
+    power: bool = True
+    """Find the smallest shift of a region that would have been seen."""
+    region: str | None = None
+    """Region that is shifted: a mask (MRC, the images' box in Å), or x,y,z,radius in Å from the map's first
+    voxel. By default where the particles differ most."""
+    moved: float = 0.5
+    """Share of the particles in which it is shifted."""
+    modes: int = 6
+    """Modes of each half set that are tested."""
+    shuffles: int = 1999
+    """Shuffles of the latents within bins of views."""
+    level: float = 0.01
+    """Probability of a false alarm among all modes."""
+    resolution: float | None = None
+    """Resolution of the test in Å; a sixth of the particle's diameter by default."""
+    seed: int = 0
+    """Of all that is drawn."""
+
+    def __post_init__(self) -> None:
+        check_range("nulls", self.nulls, least=1)
+        check_range("modes", self.modes, least=1, most=20)
+        check_range("moved", self.moved, above=0, most=0.99)
+        check_range("level", self.level, above=0, most=0.5)
+        fewest = ceil(2 * self.modes / self.level)
+        if self.shuffles < fewest:
+            raise InputError(
+                f"Found {self.shuffles} shuffles for {self.modes} modes at a level of {self.level:g}; wanted "
+                f"{fewest} or more, as no p is below 1 / (shuffles + 1), which is corrected for the number of "
+                "modes."
+            )
