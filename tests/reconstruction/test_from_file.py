@@ -15,6 +15,7 @@ from trimorph.data.mrc import read_map, write_map
 from trimorph.data.open import ParticleInput, open_table
 from trimorph.reconstruction.from_file import compare_maps, reconstruct_file
 from trimorph.reconstruction.mask import molecular_mask
+from trimorph.reconstruction.options import ReconstructionOptions
 from trimorph.reconstruction.weights import read_weights
 from trimorph.reconstruction.write import MAPS, OTHERS
 
@@ -69,7 +70,7 @@ def test_a_real_ribosome_is_bright_and_in_the_middle(shared: Shared, tmp_path: P
 
 def test_what_is_written(shared: Shared, tmp_path: Path) -> None:
     folder = tmp_path / "maps"
-    result = reconstruct_file(_class_d(shared), folder, b_factor=-100.0)
+    result = reconstruct_file(_class_d(shared), folder, ReconstructionOptions(b_factor=-100.0))
     assert sorted(path.name for path in folder.iterdir()) == sorted([*MAPS.values(), *OTHERS])
     half = read_map(folder / "run_half1_class001_unfil.mrc")
     np.testing.assert_array_equal(half.values, result.half1)
@@ -88,7 +89,7 @@ def test_nothing_is_overwritten_silently(shared: Shared, tmp_path: Path) -> None
     with pytest.raises(FileExistsError, match=r"found fsc\.csv there already .* --overwrite"):
         reconstruct_file(_class_d(shared), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["fsc.csv"]
-    reconstruct_file(_class_d(shared), tmp_path, overwrite=True)
+    reconstruct_file(_class_d(shared), tmp_path, ReconstructionOptions(overwrite=True))
     assert (tmp_path / "fsc.csv").read_text() != "mine"
 
 

@@ -99,7 +99,7 @@ def test_the_moving_part_gets_sharp(report: BiasReport, made: Made) -> None:
     along = report.along
     assert along.gain(1) > 0.03
     whole = rows(report.folder / "maps" / "segments_fsc.csv")
-    assert [row["residues"] for row in whole] == ["all", "A:1-129", "A:130-214"]
+    assert [row["part"] for row in whole] == ["all", "A:1-129", "A:130-214"]
     assert float(whole[2]["resolution_along_0.5"]) < float(whole[2]["resolution_ordinary_0.5"])
     written = read_map(report.folder / "maps" / "run_class001.mrc").values
     np.testing.assert_allclose(written, along.along.map, rtol=1e-6, atol=0)

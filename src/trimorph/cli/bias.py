@@ -81,5 +81,5 @@ def show_along(found: Along) -> None:
     for row in found.rows():
         values = [row[key] for key in list(row)[1:5]]
         said = [f"{value:.1f} Å" if isfinite(value) else "none" for value in values]
-        table.add_row(str(row["residues"]), *said, f"{row['fsc_gain']:+.3f}")
+        table.add_row(str(row["part"]), *said, f"{row['fsc_gain']:+.3f}")
     Console(highlight=False, markup=False, soft_wrap=True).print(table)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from trimorph.cli.progress import bar
+from trimorph.core.errors import InputError
 from trimorph.data.open import ParticleInput
+from trimorph.reconstruction.options import ReconstructionOptions
+from trimorph.run.near_points import NearPoints
 
 if TYPE_CHECKING:
     from trimorph.reconstruction.reconstruct import Reconstruction
+    from trimorph.run.near import NearState
+
+
+NOWHERE, DEFAULTS = NearPoints(), ReconstructionOptions()
 
 
 @dataclass(frozen=True)
@@ -27,16 +36,8 @@ def command(
     *,
     output: Annotated[Path, tyro.conf.arg(aliases=("-o",))],
     along: Path | None = None,
-    weights: str | None = None,
-    mask: Path | None = None,
-    resolution: float | None = None,
-    b_factor: float = 0.0,
-    low_pass: float | None = None,
-    batch_size: int = 256,
-    seed: int = 0,
-    random_halves: bool = False,
-    device: str = "cpu",
-    overwrite: bool = False,
+    points: Annotated[NearPoints, tyro.conf.arg(name="")] = NOWHERE,
+    options: Annotated[ReconstructionOptions, tyro.conf.arg(name="")] = DEFAULTS,
 ) -> None:
     """Back-project particles with known poses: map, half maps, FSC curves and pictures in OUTPUT.
 
@@ -46,51 +47,81 @@ def command(
 
     trimorph reconstruct particles.star -o maps --along run
 
+    trimorph reconstruct particles.star -o maps --latents run --near "0,0;1,0"
+
+    trimorph reconstruct particles.star -o maps --latents z.pkl --near-kmeans 8
+
     Args:
         particles: Which particles, and at what size.
-        output: Folder for run_class001.mrc, its half maps, postprocess.mrc, .star, fsc.csv, .png, map.png.
-        along: Run of the method segments on these particles: each is bent back along its own motion, one
-            segment at a time, so that what moves gets sharp. The ordinary map is written beside it, and
-            segments_fsc.csv compares both.
-        weights: File (.npy, .txt) with one weight >= 0 a particle, or a column of the particle file.
-        mask: Mask map for the FSC; by default made from the map: half its 99.99th percentile, 25 Å wider,
-            15 Å soft.
-        resolution: Use frequencies up to this resolution in Å only.
-        b_factor: B-factor in Å^2 that postprocess.mrc is multiplied by; a negative one sharpens.
-        low_pass: Resolution in Å beyond which postprocess.mrc is filtered out; by default where FSC = 0.143.
-        batch_size: Images read at a time.
-        seed: Draws the half sets where the file has none.
-        random_halves: Draw half sets from the seed in place of those that the file has.
-        device: Where the sums are kept: cpu, or cuda.
-        overwrite: Replace maps that are in the folder already.
+        output: Folder for run_class001.mrc, its half maps, postprocess.mrc, .star, fsc.csv, .png, map.png;
+            with --near, for a folder state_01 ... of these for each latent.
+        along: Run of the method segments or gaussians on these particles: each is bent back along its own
+            motion, one rigid part at a time, so that what moves gets sharp. The ordinary map is written
+            beside it, and segments_fsc.csv compares both.
+        points: Around which latents.
+        options: How to reconstruct.
     """
-    from trimorph.cli.progress import bar
-
-    options: dict[str, Any] = {
-        "weights": weights,
-        "mask": mask,
-        "resolution": resolution,
-        "b_factor": b_factor,
-        "low_pass": low_pass,
-        "batch_size": batch_size,
-        "seed": seed,
-        "random_halves": random_halves,
-        "device": device,
-        "overwrite": overwrite,
-    }
-    if along is None:
+    if along is not None and (points.given or points.latents):
+        raise InputError(
+            f"Found --along and {(*points.given, '--latents')[0]}; wanted one of them: particles are bent to "
+            "one state, or those of one state are chosen. Leave one out."
+        )
+    if along is not None:
+        _along(particles, output, along, options)
+    elif points.given or points.latents:
+        _near(particles, output, points, options)
+    else:
         from trimorph.reconstruction.from_file import reconstruct_file
 
         with bar("Back-projecting") as tell:
-            _summarise(reconstruct_file(particles, output, progress=tell, **options), output)
-        return
+            result = reconstruct_file(particles, output, options, progress=tell)
+        _summarise(result, output)
+
+
+def _along(particles: ParticleInput, output: Path, run: Path, options: ReconstructionOptions) -> None:
     from trimorph.cli.bias import show_along
     from trimorph.run.along import reconstruct_file_along
 
     with bar("Back-projecting") as tell:
-        found = reconstruct_file_along(particles, output, along, progress=tell, **options)
+        found = reconstruct_file_along(particles, output, run, options, progress=tell)
     _summarise(found.along, output)
     show_along(found)
+
+
+def _near(particles: ParticleInput, output: Path, points: NearPoints, options: ReconstructionOptions) -> None:
+    from trimorph.run.near import reconstruct_file_near
+
+    with bar("Back-projecting") as tell:
+        states = reconstruct_file_near(particles, output, points, options, progress=tell)
+    _summarise(states[0].everyone, output / "all")
+    _show_states(states)
+    print(f"Distances are {states[0].metric}.")
+    print(f"A folder for each in {output}, states.csv, and near.cxc for ChimeraX")
+
+
+def _show_states(states: Sequence[NearState]) -> None:
+    """Print the table of the states."""
+    from math import isfinite
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from trimorph.run.near_files import state_rows
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("state", "z", "particles", "effective", "FSC 0.143", "FSC 0.5"):
+        table.add_column(name, justify="left" if name in ("state", "z") else "right")
+    for row, state in zip(state_rows(states), states, strict=True):
+        limits = [float(row[f"resolution_{limit}"]) for limit in ("0.143", "0.5")]
+        table.add_row(
+            row["state"],
+            ", ".join(f"{value:.3g}" for value in state.z),
+            f"{row['fewest']} to {row['particles']}",
+            f"{row['effective']:.0f}",
+            *(f"{limit:.1f} Å" if isfinite(limit) else "none" for limit in limits),
+        )
+    Console(highlight=False, markup=False, soft_wrap=True).print(table)
 
 
 def _summarise(result: Reconstruction, output: Path) -> None:

@@ -3,63 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
 from trimorph.data.mrc import Map, read_map
 from trimorph.data.open import ParticleInput, open_particles
-from trimorph.data.selection import half_sets
 from trimorph.reconstruction.figure import draw_fsc
 from trimorph.reconstruction.fsc import ShellCorrelation, shell_correlation
+from trimorph.reconstruction.mask_file import mask_on_grid
+from trimorph.reconstruction.options import ReconstructionOptions
 from trimorph.reconstruction.reconstruct import Reconstruction, reconstruct
-from trimorph.reconstruction.weights import read_weights
 from trimorph.reconstruction.write import refuse_existing, write_csv, write_reconstruction
 
 
 def reconstruct_file(
     particles: ParticleInput,
     output: Path,
+    options: ReconstructionOptions | None = None,
     *,
-    weights: str | None = None,
-    mask: Path | None = None,
-    resolution: float | None = None,
-    b_factor: float = 0.0,
-    low_pass: float | None = None,
-    batch_size: int = 256,
-    seed: int = 0,
-    random_halves: bool = False,
-    device: str = "cpu",
-    overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reconstruction:
     """Reconstruct the particles of a file and write everything into the folder ``output``.
 
-    Arguments as of :func:`reconstruct` and :func:`write_reconstruction`; ``weights`` is a file (.npy, .txt)
-    or the name of a numeric column of the particle file. ``random_halves`` draws half sets from ``seed`` in
-    place of those that the file has.
-
     Errors: those of reading; FileExistsError, before anything is computed, where maps are there already.
     """
-    refuse_existing(output, overwrite=overwrite)
+    options = options or ReconstructionOptions()
+    refuse_existing(output, overwrite=options.overwrite)
     stack = open_particles(particles)
-    weight = None if weights is None else read_weights(weights, stack.table)
-    region = None if mask is None else mask_on_grid(mask, box=stack.box, pixel_size=stack.pixel_size)
-    result = reconstruct(
-        stack,
-        weights=weight,
-        half=half_sets(replace(stack.table, half=None), seed=seed) if random_halves else None,
-        limit=resolution,
-        mask=region,
-        batch_size=batch_size,
-        seed=seed,
-        device=device,
-        progress=progress,
-    )
-    write_reconstruction(result, output, b_factor=b_factor, low_pass=low_pass, overwrite=overwrite)
+    result = reconstruct(stack, **options.of_particles(stack), progress=progress)
+    write_reconstruction(result, output, **options.of_files)
     return result
 
 
@@ -106,23 +78,6 @@ def _same_grid(first: Path, one: Map, second: Path, two: Map) -> None:
             f"{second}: found voxels of {two.pixel_size:.4g} Å, and of {one.pixel_size:.4g} Å in {first}; "
             "wanted the same. Resample one map, or, if a header is wrong, pass --pixel-size."
         )
-
-
-def mask_on_grid(path: Path, *, box: int, pixel_size: float) -> NDArray[np.float32]:
-    """A mask file that must lie on the given grid, with values from 0 to 1."""
-    mask = read_map(path, pixel_size=pixel_size).values
-    if mask.shape != (box, box, box):
-        raise InputError(
-            f"{path}: found a mask of {'x'.join(map(str, mask.shape))} voxels; wanted {box}x{box}x{box} as "
-            "the maps have. Resample it."
-        )
-    low, high = float(mask.min()), float(mask.max())
-    if low < -1e-3 or high > 1 + 1e-3 or high < 0.5:
-        raise InputError(
-            f"{path}: found values from {low:.3g} to {high:.3g}; wanted a mask from 0 (outside) to 1 "
-            "(inside). Scale it, or make one from the map."
-        )
-    return mask
 
 
 def _size(density: Map) -> str:

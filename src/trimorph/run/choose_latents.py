@@ -86,7 +86,7 @@ def write_latents_table(path: Path, maps: list[str], chosen: Chosen) -> None:
         temporary.write_text("".join(",".join(row) + "\n" for row in [header, *rows]), encoding="utf-8")
 
 
-def parse_latents(text: str) -> Chosen:
+def parse_latents(text: str, *, flag: str = "--z") -> Chosen:
     """Latents as a user types them: components by commas, latents by semicolons.
 
     >>> parse_latents("0,0; 1,-0.5").z.tolist()
@@ -95,11 +95,11 @@ def parse_latents(text: str) -> Chosen:
     try:
         rows = [[float(value) for value in row.split(",")] for row in text.split(";") if row.strip()]
     except ValueError as error:
-        raise InputError(f'Found --z "{text}" ({error}); wanted numbers like "0,0;1,0".') from error
+        raise InputError(f'Found {flag} "{text}" ({error}); wanted numbers like "0,0;1,0".') from error
     if not rows or len({len(row) for row in rows}) != 1:
         raise InputError(
-            f'Found --z "{text}"; wanted latents of one length, components parted by commas and latents by '
-            'semicolons, as in "0,0;1,0".'
+            f'Found {flag} "{text}"; wanted latents of one length, components parted by commas and '
+            'latents by semicolons, as in "0,0;1,0".'
         )
     return Chosen.free(np.array(rows), "z")
 
@@ -130,18 +130,26 @@ def read_latents(path: Path) -> Chosen:
 
 def of_particles(latents: Latents, text: str) -> Chosen:
     """Latents of some particles, by their numbers from 0 among those in use."""
+    index = np.array(numbers_of_particles(text, len(latents), flag="--particles"))
+    return Chosen(latents.mean[index].astype(np.float64), index, "particles")
+
+
+def numbers_of_particles(text: str, count: int, *, flag: str, what: str = "particle") -> list[int]:
+    """Numbers of particles, or of ``what`` else there are ``count`` of, as a user types them.
+
+    >>> numbers_of_particles("1,5", 6, flag="--particles")
+    [1, 5]
+    """
     try:
         numbers = [int(value) for value in text.split(",")]
     except ValueError as error:
-        raise InputError(f'Found --particles "{text}"; wanted numbers like "1,5".') from error
-    wrong = [number for number in numbers if not 0 <= number < len(latents)]
+        raise InputError(f'Found {flag} "{text}"; wanted numbers like "1,5".') from error
+    wrong = [number for number in numbers if not 0 <= number < count]
     if wrong:
         raise InputError(
-            f"Found particle {wrong[0]}; wanted numbers from 0 to {len(latents) - 1}, as the run has "
-            f"{len(latents)} particles."
+            f"Found {what} {wrong[0]}; wanted numbers from 0 to {count - 1}, as there are {count} {what}s."
         )
-    index = np.array(numbers)
-    return Chosen(latents.mean[index].astype(np.float64), index, "particles")
+    return numbers
 
 
 def cluster_centres(latents: Latents, count: int, *, seed: int = 0) -> Chosen:

@@ -1,39 +1,60 @@
-"""Maps around points of latent space, from the particles themselves."""
+"""Maps around points of latent space, from the particles themselves.
+
+Letters: v points, n particles, d latent components, s shells.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from numpy import ndarray
-from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
 from trimorph.data.open import ParticleInput, open_particles
 from trimorph.reconstruction.images import Images
-from trimorph.reconstruction.reconstruct import Density, Reconstruction, reconstruct
+from trimorph.reconstruction.near import LocalMap, reconstruct_around
+from trimorph.reconstruction.options import ReconstructionOptions
+from trimorph.reconstruction.reconstruct import Reconstruction
 from trimorph.run.along import whole_images
 from trimorph.run.embedding import Embedding
-
-NEAREST = 0.1
-"""Share of the particles that count around a latent."""
+from trimorph.run.latent_distance import latent_distance, metric
+from trimorph.run.near_files import refuse_existing_states, write_near
+from trimorph.run.near_points import NearPoints
 
 
 @dataclass(frozen=True, eq=False)
 class NearState:
     """The map of the particles around a latent ``z``.
 
-    ``bandwidth`` is, on shells 0 to ``box // 2``, the distance from z at which particles cease to count;
-    ``effective`` is (sum w)^2 / sum w^2, how many particles of equal weight would have as little noise.
+    ``bandwidth`` is, on shells 0 to ``box // 2``, the distance from z at which particles cease to count,
+    infinite where all count alike; ``effective`` is (sum w)^2 / sum w^2, how many particles of equal weight
+    would have as little noise, averaged over the shells to the resolution. ``local`` has both by rung and
+    shell, ``everyone`` is the map of all particles, and ``metric`` says what distances are
+    measured by.
     """
 
     z: Float[ndarray, " d"]
     reconstruction: Reconstruction
     effective: float
     bandwidth: Float[ndarray, " s"]
+    local: LocalMap
+    everyone: Reconstruction
+    metric: str
+
+    @classmethod
+    def of(
+        cls, z: Float[ndarray, " d"], local: LocalMap, *, everyone: Reconstruction, metric: str
+    ) -> NearState:
+        """The state at z with the map around it."""
+        known = np.flatnonzero(local.reconstruction.curves.best[1:] < 0.143)
+        last = max(int(known[0]), 1) if len(known) else len(local.bandwidth) - 1
+        effective = float(local.effective[1 : last + 1].mean())
+        return cls(z, local.reconstruction, effective, local.bandwidth, local, everyone, metric)
 
 
 def reconstruct_near(
@@ -41,51 +62,67 @@ def reconstruct_near(
     z: Float[ndarray, "v d"],
     particles: ParticleInput | None = None,
     *,
-    weights: NDArray[np.floating] | None = None,
-    half: NDArray[np.integer] | None = None,
-    limit: float | None = None,
-    mask: Density | None = None,
-    batch_size: int = 256,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
+    memory: float | None = None,
     progress: Callable[[int, int], None] | None = None,
+    **options: Any,
 ) -> tuple[NearState, ...]:
-    """Back-project the particles around each latent, those nearer with more weight.
+    """Back-project the particles around each latent, those nearer with more weight, in one pass over them.
 
-    A particle at the Mahalanobis distance d from a latent counts with 1 - d^2 / h^2, none beyond h.
-    ``particles`` are by default those of the run whose latents they are, without a window, at the poses that
-    it has refined; of a file's latents they must be named. All else is as for :func:`reconstruct`.
+    A particle at the distance d of :func:`latent_distance` counts with 1 - d^2 / h^2, none beyond h. There is
+    an h on each shell, that which half sets say is best: :func:`choose_rungs`. ``particles`` are by default
+    those of the run whose latents they are, without a window, at the poses that it has refined; of a file's
+    latents they must be named. ``options`` are those of :func:`reconstruct`, and ``least``, the particles
+    that count for the smallest h; ``memory`` is in GB.
 
     Errors: InputError for latents of another dimension or number than the particles; those of reading.
     """
     wanted = embedding.mean.shape[1]
-    if z.ndim != 2 or z.shape[1] != wanted:
+    if z.ndim != 2 or z.shape[1] != wanted or not len(z):
         raise InputError(
             f"Found points of shape {z.shape}; wanted (v, {wanted}), as {embedding.source} has latents of "
             f"{wanted} components."
         )
+    if not np.isfinite(z).all():
+        raise InputError("Found a latent to reconstruct around that is not finite; wanted numbers.")
     images = images_of(embedding, particles)
-    states = []
-    for number, point in enumerate(z):
-        distance = distances(embedding, point)
-        width = float(np.quantile(distance, NEAREST))
-        kernel = (1 - (distance / max(width, 1e-12)) ** 2).clip(0)
-        weight = kernel if weights is None else kernel * weights
-        found = reconstruct(
-            images,
-            weights=weight,
-            half=half,
-            limit=limit,
-            mask=mask,
-            batch_size=batch_size,
-            seed=seed,
-            device=device,
-        )
-        effective = float(weight.sum() ** 2 / (weight**2).sum())
-        states.append(NearState(point, found, effective, np.full(images.box // 2 + 1, width)))
-        if progress is not None:
-            progress(number + 1, len(z))
-    return tuple(states)
+    distance = np.stack([latent_distance(embedding, point) for point in z])
+    everyone, found = reconstruct_around(images, distance, memory=memory, progress=progress, **options)
+    told = metric(embedding)
+    return tuple(
+        NearState.of(point, local, everyone=everyone, metric=told)
+        for point, local in zip(z, found, strict=True)
+    )
+
+
+def reconstruct_file_near(
+    particles: ParticleInput,
+    output: Path,
+    points: NearPoints,
+    options: ReconstructionOptions | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[NearState, ...]:
+    """Reconstruct the particles of a file around latents, and write everything into the folder ``output``.
+
+    ``points`` say around which, and where the latents of the particles are.
+
+    Errors: those of :func:`reconstruct_near` and :func:`write_near`, before anything is computed.
+    """
+    options = options or ReconstructionOptions()
+    embedding = points.embedding()
+    z = points.choose(embedding).z
+    refuse_existing_states(output, len(z), overwrite=options.overwrite)
+    found = reconstruct_near(
+        embedding,
+        z,
+        particles,
+        least=points.least,
+        memory=options.memory,
+        progress=progress,
+        **options.of_particles(open_particles(particles)),
+    )
+    write_near(found, output, **options.of_files)
+    return found
 
 
 def images_of(embedding: Embedding, particles: ParticleInput | None) -> Images:
@@ -97,7 +134,8 @@ def images_of(embedding: Embedding, particles: ParticleInput | None) -> Images:
         return whole_images(embedding.run, embedding.run.method(embedding.epoch), particles)
     if particles is None:
         raise InputError(
-            f"{embedding.source}: found a file of latents without the particles; wanted these, too."
+            f"{embedding.source}: found latents of a file, which does not say whose they are; wanted the "
+            "particles, too."
         )
     stack = open_particles(particles)
     if len(stack) != len(embedding):
@@ -106,12 +144,3 @@ def images_of(embedding: Embedding, particles: ParticleInput | None) -> Images:
             f"as are in use of {stack.table.source}. Select the same particles."
         )
     return stack
-
-
-def distances(embedding: Embedding, z: Float[ndarray, " d"]) -> Float[ndarray, " n"]:
-    """Mahalanobis distance of a latent from each particle's, under the particle's own covariance."""
-    apart = embedding.mean - z
-    if embedding.covariance is None:
-        return np.asarray(np.linalg.norm(apart, axis=1))
-    solved = np.linalg.solve(embedding.covariance, apart[:, :, None])[:, :, 0]
-    return np.sqrt((apart * solved).sum(1).clip(0))

@@ -1,0 +1,191 @@
+"""Maps of the particles around points, each with a bandwidth of its own on every shell.
+
+Letters: v points, n particles, b rungs of a ladder, s shells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from trimorph.core.backprojection import BackProjector
+from trimorph.core.disk import FourierDisk
+from trimorph.reconstruction.bandwidth import Agreement, choose_rungs
+from trimorph.reconstruction.blend import Blend
+from trimorph.reconstruction.gather import Halves, Share, gather
+from trimorph.reconstruction.images import Images
+from trimorph.reconstruction.ladder import LEAST, Ladder, ladder_around
+from trimorph.reconstruction.mask import QUANTILE, molecular_mask
+from trimorph.reconstruction.mean_map import FAINTEST
+from trimorph.reconstruction.memory import pairs_at_once
+from trimorph.reconstruction.reconstruct import (
+    Density,
+    Reconstruction,
+    ball_of,
+    checked_disk,
+    checked_halves,
+    checked_weights,
+    finish,
+    wiener_ssnr,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class LocalMap:
+    """The map around a point, and how it came about.
+
+    ``share`` says how much each rung of the ladder counts on each shell.
+    """
+
+    reconstruction: Reconstruction
+    ladder: Ladder
+    share: Float[ndarray, "b s"]
+
+    @property
+    def bandwidth(self) -> Float[ndarray, " s"]:
+        """The distance at which particles cease to count on each shell; infinite where all count alike."""
+        return self.ladder.bandwidth[self.share.argmax(0)]
+
+    @property
+    def number(self) -> Int[ndarray, " s"]:
+        """Particles within the bandwidth of each shell."""
+        return self.ladder.number[self.share.argmax(0)]
+
+    @property
+    def effective(self) -> Float[ndarray, " s"]:
+        """(sum w)^2 / sum w^2 on each shell: as many particles of equal weight have as little noise."""
+        products = np.einsum("bs,bc,cs->s", self.share, self.ladder.effective(), self.share)
+        return np.asarray(1 / products)
+
+
+def reconstruct_around(
+    stack: Images,
+    distance: Float[ndarray, "v n"],
+    *,
+    weights: Float[ndarray, " n"] | None = None,
+    half: Int[ndarray, " n"] | None = None,
+    limit: float | None = None,
+    mask: Density | None = None,
+    least: int = LEAST,
+    memory: float | None = None,
+    batch_size: int = 256,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Reconstruction, tuple[LocalMap, ...]]:
+    """The map of all particles, and one around each point, from which they are at these distances.
+
+    Bandwidths are those of :func:`ladder_around`, and the choice on each shell that of :func:`choose_rungs`.
+    Images are read once for as many points as fit into ``memory`` (GB, by default half of what is free);
+    where a single one would not, its ladder has fewer rungs. All else as for :func:`reconstruct`.
+    """
+    weight = checked_weights(weights, len(stack))
+    sets = checked_halves(stack, half, weight, seed)
+    disk = checked_disk(stack.disk, limit, device)
+    room = max(pairs_at_once(disk, memory) - 1, 1)
+    ladders = [ladder_around(row, weight, sets, least=least, most=room) for row in distance]
+    passes = list(_passes([len(ladder.bandwidth) - 1 for ladder in ladders], room))
+    found: list[LocalMap] = []
+    everyone: Halves | None = None
+    for done, some in enumerate(passes):
+        shares = [Share(row) for state in some for row in ladders[state].knots()[:-1].astype(np.float32)]
+        shares += [Share(weight)] if everyone is None else []
+        sums = gather(
+            stack,
+            shares,
+            sets=sets,
+            disk=disk,
+            batch_size=batch_size,
+            progress=_pass(progress, done, len(passes)),
+        )
+        if everyone is None:
+            everyone = sums.pop()
+            whole = finish(*everyone, disk=disk, mask=mask, sets=sets)
+            region = _region(whole, disk, mask)
+        for state in some:
+            own = [sums.pop(0) for _ in range(len(ladders[state].bandwidth) - 1)]
+            found.append(_local(ladders[state], [*own, everyone], whole, region, disk=disk, mask=mask))
+    return whole, tuple(found)
+
+
+def _local(
+    ladder: Ladder,
+    sums: list[Halves],
+    whole: Reconstruction,
+    region: Density,
+    *,
+    disk: FourierDisk,
+    mask: Density | None,
+) -> LocalMap:
+    """Choose the bandwidths, and solve the sums that they make."""
+    total = ladder.kernels().sum(1)
+    # every rung on the scale of all particles, so that shells of different ones go together
+    rungs = (total[-1] / total)[:, None] * ladder.from_knots()
+    share = np.ones((1, disk.box // 2 + 1))
+    halves = tuple(zip(*sums, strict=True))
+    if len(rungs) > 1:
+        ssnr = 0.5 * wiener_ssnr(whole.curves)
+        transforms = [
+            torch.stack(
+                [
+                    _transform(half, row, ssnr * float(part), region)
+                    for row, part in zip(rungs, total / total[-1], strict=True)
+                ]
+            )
+            for half in halves
+        ]
+        share = choose_rungs(Agreement.of((transforms[0], transforms[1]), filled=float((region**2).mean())))
+    curves = torch.as_tensor(rungs.T @ share, dtype=torch.float32)
+    sets = np.where(ladder.kernels()[share.any(1)].any(0), whole.half, 0)
+    result = finish(*(Blend(half, curves) for half in halves), disk=disk, mask=mask, sets=sets)
+    return LocalMap(result, ladder, share)
+
+
+def _transform(
+    half: tuple[BackProjector, ...], row: Float[ndarray, " b"], ssnr: Float[Tensor, " s"], region: Density
+) -> Tensor:
+    """Transform of what one half set has on a rung, filtered, inside a region."""
+    curves = torch.as_tensor(row, dtype=torch.float32)[:, None].expand(-1, len(ssnr))
+    density = Blend(half, curves).solve(ssnr, steps=0)
+    return torch.fft.rfftn(density * torch.as_tensor(region).to(density))
+
+
+def _region(whole: Reconstruction, disk: FourierDisk, mask: Density | None) -> Density:
+    """Where maps of the rungs are compared: in the mask, or around what is not faint in the map of all."""
+    if mask is not None:
+        return mask
+    level = FAINTEST * float(np.quantile(whole.map, QUANTILE))
+    if not level > 0:
+        return ball_of(disk)
+    return molecular_mask(whole.map, pixel_size=disk.pixel_size, threshold=level)
+
+
+def _passes(rungs: list[int], room: int) -> Iterator[list[int]]:
+    """Numbers of points that go through the particles together, their rungs together no more than ``room``.
+
+    >>> list(_passes([3, 3, 3], 6))
+    [[0, 1], [2]]
+    """
+    some: list[int] = []
+    for number, count in enumerate(rungs):
+        if some and sum(rungs[state] for state in some) + count > room:
+            yield some
+            some = []
+        some.append(number)
+    if some:
+        yield some
+
+
+def _pass(
+    progress: Callable[[int, int], None] | None, done: int, passes: int
+) -> Callable[[int, int], None] | None:
+    """Progress of one of several passes as that of all."""
+    if progress is None:
+        return None
+    return lambda step, total: progress(done * total + step, passes * total)
