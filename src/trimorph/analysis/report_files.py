@@ -1,0 +1,65 @@
+"""The last part of a report: where the files lie, and how to open them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from trimorph.analysis.report_html import Cell, Html, code, element, how, join, section, table, text
+from trimorph.analysis.report_numbers import number_cell, size, word_cell
+
+HOW = (
+    "Paths are relative to the folder of the analysis; the links work where this page still lies in it. Maps "
+    "have the box and pixel size of the particles and lie on one another. Open the ChimeraX script in "
+    "ChimeraX by double click or with: chimerax analysis.cxc"
+)
+
+MEANINGS = {
+    "particles.csv": "a row a particle: latents, components, state, what the particle file says",
+    "states.csv": "a row a state: particles, resolution, latents of the centre",
+    "analysis.cxc": "opens the maps of all states in ChimeraX",
+    "report.html": "this page",
+}
+
+LISTED = 200
+"""Files that are listed; of more, the folders are."""
+
+
+def files_section(folder: Path, shown: Path) -> Html:
+    """All files of the folder with their sizes; ``shown`` is where it lies, which it may not yet do."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    if len(paths) > LISTED:
+        rows = [_folder(one, folder) for one in sorted({path.parent for path in paths})]
+    else:
+        rows = [_file(path, folder) for path in paths]
+    parts = [how(HOW), element("p", join([text("Folder:"), element("code", text(shown))]))]
+    script = folder / "analysis.cxc"
+    if script.is_file():
+        parts.append(code(f"chimerax {shown / script.name}"))
+    return section("files", "Files", *parts, table(("file", "size", "what it is"), rows, caption="all files"))
+
+
+def _file(path: Path, folder: Path) -> list[Cell]:
+    name = path.relative_to(folder).as_posix()
+    length = path.stat().st_size
+    link = element("a", text(name), href=quote(name))
+    return [Cell(link), number_cell(size(length), length), word_cell(_meaning(name))]
+
+
+def _folder(path: Path, folder: Path) -> list[Cell]:
+    files = [one for one in path.iterdir() if one.is_file()]
+    name = path.relative_to(folder).as_posix()
+    total = sum(one.stat().st_size for one in files)
+    return [word_cell(f"{name}/"), number_cell(size(total), total), word_cell(f"{len(files)} files")]
+
+
+def _meaning(name: str) -> str:
+    kinds = {
+        ".mrc": "map",
+        ".cif": "atoms",
+        ".pdb": "atoms",
+        ".png": "picture",
+        ".csv": "table",
+        ".cxc": "ChimeraX",
+    }
+    return MEANINGS.get(name, kinds.get(Path(name).suffix, ""))
