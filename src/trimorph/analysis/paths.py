@@ -76,8 +76,7 @@ def straight_path(
     >>> straight_path(np.array([[0.0], [2.0]]), points=5).z[:, 0].tolist()
     [0.0, 0.5, 1.0, 1.5, 2.0]
     """
-    owner = np.full(len(anchors), -1) if particle is None else np.asarray(particle, np.int64)
-    z, owner = _in_turn(anchors, loop), _in_turn(owner, loop)
+    z, owner = _in_turn(anchors, loop), _owners(particle, len(anchors), loop)
     _refuse_anchors(z)
     return _of_legs([np.stack(pair) for pair in pairwise(z)], owner, "straight", points)
 
@@ -136,6 +135,7 @@ def density_path(
     *,
     points: int | None = None,
     loop: bool = False,
+    particle: Sequence[int] | Int[ndarray, " k"] | None = None,
 ) -> LatentPath:
     """From anchor to anchor where particles are dense, at the least cost of the integral of 1 - log density.
 
@@ -151,8 +151,9 @@ def density_path(
     if through.particles is not None:
         path = _through_particles(mean, through.particles, "density")
         return path if points is None else path.evenly(points)
-    owner = np.full(len(z), -1)
-    return _of_legs(through.points, owner, "density", points or POINTS_BETWEEN_PARTICLES)
+    owner = _owners(particle, len(anchors), loop)
+    wanted = max(POINTS_BETWEEN_PARTICLES, len(z)) if points is None else points
+    return _of_legs(through.points, owner, "density", wanted)
 
 
 def _through_particles(mean: Float[ndarray, "n d"], legs: list[Int[ndarray, " _"]], name: str) -> LatentPath:
@@ -207,6 +208,14 @@ def _shares(lengths: Float[ndarray, " l"], steps: int) -> Int[ndarray, " l"]:
 def _in_turn(anchors: ndarray, loop: bool) -> ndarray:
     """The anchors, and with a loop the first again."""
     return np.concatenate([anchors, anchors[:1]]) if loop else np.asarray(anchors)
+
+
+def _owners(
+    particle: Sequence[int] | Int[ndarray, " k"] | None, count: int, loop: bool
+) -> Int[ndarray, " _"]:
+    """The particles of the anchors in turn, or -1."""
+    own = np.full(count, -1) if particle is None else np.asarray(particle, np.int64)
+    return np.asarray(_in_turn(own, loop))
 
 
 def _refuse_anchors(z: Float[ndarray, "k d"]) -> None:
