@@ -90,6 +90,8 @@ def of_folder(
         path = paths[int(tree.query(latent)[1])]
         return map_on_grid(path, box=truth.box, pixel_size=truth.pixel_size, as_told=ignore_voxel_size)
 
+    if len(own) == len(z):
+        return Maps(volume, None, f"{len(paths)} maps of {folder}, one at the latent of each particle")
     if len(own):
         note = f"{len(paths)} maps of {folder}, which are those of {len(own)} particles, who alone are asked"
         return Maps(volume, own, note)

@@ -64,8 +64,14 @@ SCORES: dict[str, Score] = {
         "maps", "per-state FSC at the mean", "higher",
         "map decoded at the mean of a state's latents, which may lie where no particle is",
     ),
+    "state_mean_fsc_masked": Score(
+        "maps", "per-state FSC at the mean, masked", "higher", "the same within a soft mask"
+    ),
+    "state_mean_area": Score(
+        "maps", "per-state area at the mean", "higher", "the same as area, with CryoBench's shells"
+    ),
     "state_mean_area_masked": Score(
-        "maps", "per-state area at the mean, masked", "higher", "its area in the mask, in CryoBench's shells"
+        "maps", "per-state area at the mean, masked", "higher", "the same within a soft mask"
     ),
     "mover_state_error": Score(
         "maps", "moving part, of states", "lower",
@@ -141,7 +147,7 @@ SCORES: dict[str, Score] = {
         "0 where near states have near latents; high where latents hold more than the states",
     ),
     **_nuisance("pose", "poses"),
-    **_nuisance("ctf", "defocus and other optics"),
+    **_nuisance("ctf", "defocus"),
     **_nuisance("shift", "shifts"),
     "rmsd": Score(
         "structures", "RMSD", "lower", "a particle's structure to its state's, as they stand: mean", "Å"

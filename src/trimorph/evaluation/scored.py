@@ -80,21 +80,29 @@ def score_candidate(
         if truth.motion is not None and candidate.maps.particles is None:
             values |= _mover_values(z, candidate.maps, truth, len(particles))
     moved = None
-    run = candidate.embedding.run
-    if structures is not None and run is not None:
-        epoch = candidate.embedding.epoch
-        if isinstance(run.method(epoch), StructureMethod):
-            moved = score_structures(
-                run, z, truth.state, structures, particles=spread(len(z), STRUCTURES), distances=distances,
-                epoch=epoch,
-            )  # fmt: skip
-            values |= moved.values()
-            for name, kinds in moved.distance_values().items():
-                values |= {distance_key(name, kind): value for kind, value in kinds.items()}
+    if structures is not None:
+        moved = _moved(candidate, truth, structures, distances)
+    if moved is not None:
+        values |= moved.values()
+        for name, kinds in moved.distance_values().items():
+            values |= {distance_key(name, kind): value for kind, value in kinds.items()}
     return Scored(
         candidate, truth, values, errors, latents, particles,
         curves.get("image"), curves.get("state"), curves.get("state_mean"), moved,
     )  # fmt: skip
+
+
+def _moved(
+    candidate: Candidate, truth: Truth, structures: list[Structure], distances: Sequence[str]
+) -> StructureScores | None:
+    """Scores of the structures of a run that moves one."""
+    run, epoch = candidate.embedding.run, candidate.embedding.epoch
+    if run is None or not isinstance(run.method(epoch), StructureMethod):
+        return None
+    particles = spread(len(candidate.z), STRUCTURES)
+    return score_structures(
+        run, candidate.z, truth.state, structures, particles=particles, distances=distances, epoch=epoch
+    )
 
 
 def _asked(maps: Maps, count: int, images: int | None) -> Int[ndarray, " v"]:

@@ -15,7 +15,6 @@ from numpy import ndarray
 from scipy.stats import pearsonr, spearmanr
 
 from trimorph.core.errors import InputError
-from trimorph.data.ensemble import StructureStates
 from trimorph.data.recipes import RecipeSource, recipe_states
 from trimorph.data.residues import Residues
 from trimorph.data.structure import Structure, read_structure
@@ -73,8 +72,8 @@ class StructureScores:
 def true_structures(truth: Truth, files: Sequence[Path]) -> list[Structure] | None:
     """Structures of the states about the middle of their maps: of files, or of a recipe that needs none.
 
-    Files are those that were simulated, in their order, every model being a state. None without files, where
-    the recipe is made of a structure that the truth does not keep.
+    Files are those that were simulated, in their order, every model being a state. None without files, unless
+    the truth is that of the recipe adk.
     Errors: InputError for another number of models than of states.
     """
     if files:
@@ -85,16 +84,16 @@ def true_structures(truth: Truth, files: Sequence[Path]) -> list[Structure] | No
                 "one for each state of the truth. Pass the structures that were simulated, in their order."
             )
         origin = np.mean([model.position.mean(0) for model in models], axis=0)
-    elif truth.source in _FIXED:
-        states: StructureStates = recipe_states(truth.source, RecipeSource())
+    elif truth.source == _FIXED:
+        states = recipe_states(_FIXED, RecipeSource())
         models, origin = list(states.structures), states.origin
     else:
         return None
     return [model.move(model.position - origin) for model in models]
 
 
-_FIXED = ("adk", "linear", "cyclic", "mixed")
-"""Recipes whose structures are always the same."""
+_FIXED = "adk"
+"""The recipe whose structures are always the same, and those of an entry of the PDB."""
 
 
 def score_structures(
