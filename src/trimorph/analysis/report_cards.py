@@ -5,7 +5,7 @@ from __future__ import annotations
 from trimorph.analysis.analysis import StateFiles
 from trimorph.analysis.report_chart import Axis, Line, Mark, chart, frequency_axis, legend
 from trimorph.analysis.report_html import Html, element, figure, join, picture, text
-from trimorph.analysis.report_numbers import angstrom, counted, percent
+from trimorph.analysis.report_numbers import counted, percent, resolved
 from trimorph.analysis.report_pictures import Gallery
 from trimorph.analysis.report_png import size_of
 from trimorph.analysis.report_tiles import swatch
@@ -29,7 +29,7 @@ def card(
         name = f"State {state.number}, {kind[0].lower()}{kind[1:]}"
         pair = [
             _views(gallery.projections(place), name, "projection along"),
-            _views(gallery.slices(place), name, "central slice across"),
+            _views(gallery.slices(place), name, "slice across"),
         ]
         views.append(element("div", join(pair), class_="pair"))
     inside = join([element("div", join(views)), _curve(state, curves)])
@@ -41,7 +41,7 @@ def card(
 def _words(state: StateFiles) -> str:
     words = f"{counted(state.particles, 'particle')} ({percent(state.share)})"
     if state.resolution is not None:
-        words += f"; own map to {angstrom(state.resolution)}"
+        words += f"; own map to {resolved(state.resolution)}"
     if state.effective is not None:
         words += f" from effectively {counted(round(state.effective), 'particle')}"
     return words
@@ -66,7 +66,7 @@ def _curve(state: StateFiles, curves: StateCurves) -> Html:
         Line(curves.frequency, curves.with_model, "own map and model's map", MODEL, dash="5 3"),
     ]
     ticks = tuple((value, f"{value:g}") for value in (0, 0.2, 0.4, 0.6, 0.8, 1.0))
-    reach = angstrom(state.resolution)
+    reach = resolved(state.resolution)
     shown = chart(
         lines,
         frequency_axis(curves.pixel_size),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from trimorph.analysis.analysis import StateFiles
 from trimorph.analysis.report_html import Html, element, figure, how, join, section, text
-from trimorph.analysis.report_numbers import angstrom, correlation, percent
+from trimorph.analysis.report_numbers import correlation, percent, resolved
 from trimorph.analysis.report_pictures import best_axis, changed, view_words
 from trimorph.analysis.report_tiles import Tile, strip, swatch
 from trimorph.analysis.state_maps import StateMaps
@@ -25,13 +25,13 @@ def changes_section(files: Sequence[StateFiles], maps: StateMaps) -> Html:
     decoded, own = maps.decoded - maps.mean(maps.decoded), maps.changes
     rows = []
     if own is not None:
-        pictures, _ = changed(own, around=maps.shown, axis=axis)
+        pictures, _ = changed(own, around=maps.decoded, axis=axis)
         rows.append(_row(files, pictures, maps, name="The particles' own maps"))
-    pictures, _ = changed(decoded, around=maps.shown, axis=axis)
+    pictures, _ = changed(decoded, around=maps.decoded, axis=axis)
     rows.append(_row(files, pictures, maps, name="The model's maps"))
     words = f"Projections of the differences {view_words(axis)}; each row has a scale of its own."
     if own is not None:
-        words += f" The own maps are low-passed to {angstrom(maps.resolution)}, which all of them reach."
+        words += f" The own maps are low-passed to {resolved(maps.resolution)}, which all of them reach."
     shown = figure(element("div", join(rows), class_="rows"), text(words))
     return section("changes", "Differences to the mean", how(HOW), shown)
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trimorph.analysis.report_html import Html, text
+from trimorph.analysis.report_numbers import signed
 
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 14, 44
 """Margins in pixels."""
@@ -127,7 +128,7 @@ def round_ticks(low: float, high: float, most: int = 6) -> tuple[tuple[float, st
     step = next(power * number for number in (1, 2, 2.5, 5, 10) if span / (power * number) < most)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     values = [round(number * step, 12) + 0.0 for number in range(first, last + 1)]
-    return tuple((value, f"{value:.6g}") for value in values)
+    return tuple((value, signed(value)) for value in values)
 
 
 def frequency_axis(pixel_size: float, *, across: float = 350.0) -> Axis:
@@ -135,7 +136,7 @@ def frequency_axis(pixel_size: float, *, across: float = 350.0) -> Axis:
     last, ticks, free = 0.5 / pixel_size, [], 0.0
     for value in _RESOLUTIONS:
         place = across / value / last
-        if place <= across and place >= free + 24:
+        if place <= across and place >= free + 30:
             ticks.append((1 / value, f"{value:g}"))
             free = place
     return Axis("resolution (Å)", 0.0, last, tuple(ticks))

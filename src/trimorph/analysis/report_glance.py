@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from trimorph.analysis.analysis import Analysis
-from trimorph.analysis.report_concerns import CLEAR, REAL, Concern, concerns_html
+from trimorph.analysis.concern import Concern
+from trimorph.analysis.concerns_of_states import CLEAR, REAL
+from trimorph.analysis.report_concerns import concerns_html
 from trimorph.analysis.report_html import Html, element, how, join, section, text
-from trimorph.analysis.report_numbers import angstrom, correlation, counted, percent
+from trimorph.analysis.report_numbers import correlation, counted, percent, resolved, signed
 from trimorph.analysis.report_states import side_by_side
 from trimorph.analysis.state_maps import StateMaps
 from trimorph.analysis.state_motion import StateMotion
@@ -56,7 +58,7 @@ def what_moves(analysis: Analysis, maps: StateMaps) -> str:
         power = power * maps.mask
     if float(power.sum()) <= 0 or len(maps.shown) < 2:
         return words + ". Their maps are all the same."
-    x, y, z = (f"{value:.0f}" for value in _centre(power, maps.pixel_size))
+    x, y, z = (signed(round(value)) for value in _centre(power, maps.pixel_size))
     return f"{words}. The maps differ most around (x, y, z) = ({x}, {y}, {z}) Å from the middle of the box."
 
 
@@ -65,8 +67,8 @@ def how_much(analysis: Analysis, maps: StateMaps, motion: StateMotion | None) ->
     said, numbers = [], [one.number for one in analysis.state_files]
     if motion is not None:
         said.append(
-            f"In the model, density moves by {angstrom(motion.rms)} rms between states "
-            f"{numbers[motion.first]} and {numbers[motion.second]}, a tenth of it by {angstrom(motion.far)} "
+            f"In the model, density moves by {resolved(motion.rms)} rms between states "
+            f"{numbers[motion.first]} and {numbers[motion.second]}, a tenth of it by {resolved(motion.far)} "
             "or more."
         )
     if maps.differences:
@@ -91,7 +93,7 @@ def how_sure(analysis: Analysis, maps: StateMaps) -> str:
     known = [one.resolution for one in analysis.state_files if one.resolution is not None]
     if not known:
         return "Not known: there are no maps of the particles themselves, only the model's."
-    low, high = angstrom(min(known)), angstrom(max(known))
+    low, high = resolved(min(known)), resolved(max(known))
     words = f"The particles' own maps reach {low}" + ("" if low == high else f" to {high}") + " (FSC 0.143)."
     if not maps.differences:
         return words + " No half maps were kept, so that nothing says whether their differences are real."

@@ -50,7 +50,8 @@ def latents_section(analysis: Analysis, shares: Mapping[str, Float[ndarray, " p"
     """The plot of the first two components, their shares, what else explains them, and more pictures."""
     scores = analysis.components.scores
     plot = _plane(analysis) if scores.shape[1] > 1 else _histogram(scores[:, 0], "pc1")
-    parts = [how(HOW), plot, _shares(analysis)]
+    said = [paragraph(line) for line in analysis.lines]
+    parts = [how(HOW), plot, *said, _shares(analysis)]
     if shares:
         parts += [element("h3", text("What else explains the latents")), nuisance_table(shares)]
     if gallery:

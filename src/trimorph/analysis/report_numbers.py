@@ -50,6 +50,26 @@ def angstrom(length: float | None) -> str:
     return f"{length:,.0f}{SPACE}Å" if abs(length) >= 1000 else f"{length:.3g}{SPACE}Å"
 
 
+def resolved(length: float | None) -> str:
+    r"""A resolution or a distance in Å, to a tenth.
+
+    >>> resolved(8.783), resolved(12.0), resolved(float("inf")), resolved(None)
+    ('8.8\xa0Å', '12.0\xa0Å', 'none', '–')
+    """
+    if length is None or not math.isfinite(length):
+        return angstrom(length)
+    return f"{length:.1f}{SPACE}Å"
+
+
+def signed(number: float, digits: int = 6) -> str:
+    """A number of so many digits with the sign for minus that people write.
+
+    >>> signed(-0.5), signed(12.0), signed(-0.0)
+    ('−0.5', '12', '0')
+    """
+    return f"{number + 0.0:.{digits}g}".replace("-", "−")
+
+
 def duration(seconds: float) -> str:
     r"""How long something took.
 

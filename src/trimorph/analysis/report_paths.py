@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from trimorph.analysis.analysis import Analysis, Traversal
 from trimorph.analysis.report_budget import Budget
@@ -20,8 +22,8 @@ HOW = (
     "Maps of the model at even steps along an axis of the latents, for a principal component from the 5th to "
     "the 95th percentile of the particles; orange is the outline of the mean of the row. A model draws a "
     "smooth way between any two latents, also where no particle is: that maps change smoothly does not show "
-    "that the molecule moves continuously. Under each stands the particles' own map of the state nearest "
-    "to it."
+    "that the molecule moves continuously. So under each stand the number of particles near it (as near as "
+    "half of all are to the centre of their state) and the particles' own map of the nearest state."
 )
 
 MOVIES = (".gif", ".mp4", ".webm")
@@ -87,9 +89,9 @@ def _traversal(folder: Path, analysis: Analysis, one: Traversal, maps: StateMaps
         Tile(
             along.surface(number),
             f"{one.name}, point {number + 1}: surface of the model's map",
-            text(number + 1),
+            join([element("b", text(number + 1)), text(f"{count:,} near")]),
         )
-        for number in range(len(densities))
+        for number, count in enumerate(particles_near(analysis, one.z))
     ]
     rows = [strip(tiles, name="The model's maps")]
     if maps.own is not None and maps.own.shape[1:] == densities.shape[1:]:
@@ -103,6 +105,15 @@ def _traversal(folder: Path, analysis: Analysis, one: Traversal, maps: StateMaps
     )
     inside = element("div", join(rows), class_="rows", data_source=group)
     return join([element("h3", text(_title(one.name))), control, figure(inside, text(words))])
+
+
+def particles_near(analysis: Analysis, z: Float[ndarray, "v d"]) -> list[int]:
+    """How many particles lie around each point: as near as half of all are to the centre of their state."""
+    mean, states = analysis.embedding.mean, analysis.states
+    inside = states.label >= 0
+    own = np.linalg.norm(mean[inside] - states.z[states.label[inside]], axis=1)
+    near = float(np.median(own)) if len(own) else 0.0
+    return [int((np.linalg.norm(mean - point, axis=1) <= near).sum()) for point in z]
 
 
 def _nearest(analysis: Analysis, one: Traversal, own: Gallery) -> Html:

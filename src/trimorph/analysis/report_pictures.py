@@ -35,17 +35,24 @@ SLICES = 24
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """Maps that are shown side by side along one ``axis`` (0: z), and the ``mean`` to compare them with."""
+    """Maps that are shown side by side along one ``axis`` (0: z), and the ``mean`` to compare them with.
+
+    ``places`` are the slices across z, y and x in which they differ most.
+    """
 
     maps: Maps
     mean: Float[ndarray, "d d d"]
     axis: int
 
+    places: tuple[int, int, int]
+
     @classmethod
     def of(cls, maps: Maps, mean: Float[ndarray, "d d d"], around: Maps, axis: int) -> Gallery:
-        """The part of the maps where any of ``around`` has density."""
+        """The part of the maps where any of ``around``, which have no noise, has density."""
         z, y, x = frame(around.mean(0), around.std(0))
-        return cls(maps[:, z, y, x], mean[z, y, x], axis)
+        power = around[:, z, y, x].var(0)
+        places = [int(power.sum(tuple({0, 1, 2} - {across})).argmax()) for across in range(3)]
+        return cls(maps[:, z, y, x], mean[z, y, x], axis, (places[0], places[1], places[2]))
 
     @cached_property
     def level(self) -> float:
@@ -68,9 +75,8 @@ class Gallery:
         return [png(self._projection(self.maps[number], axis)) for axis in range(3)]
 
     def slices(self, number: int) -> list[bytes]:
-        """Slices through the middle across z, y and x."""
-        middle = self.maps.shape[-1] // 2
-        return [png(self._slice(self.maps[number], axis, middle)) for axis in range(3)]
+        """The slices across z, y and x in which the maps differ most."""
+        return [png(self._slice(self.maps[number], axis, place)) for axis, place in enumerate(self.places)]
 
     @cached_property
     def depths(self) -> list[int]:
@@ -78,6 +84,11 @@ class Gallery:
         box = self.maps.shape[-1]
         step = max(1, -(-box // SLICES))
         return list(range(box // 2 % step, box, step))
+
+    @cached_property
+    def start(self) -> int:
+        """Which of :attr:`depths` is seen first: the one in which the maps differ most."""
+        return int(np.argmin(np.abs(np.array(self.depths) - self.places[self.axis])))
 
     def through(self, number: int) -> bytes:
         """All slices of :attr:`depths`, side by side."""

@@ -18,7 +18,7 @@ from trimorph.analysis.report_html import (
     table,
     text,
 )
-from trimorph.analysis.report_numbers import UNKNOWN, angstrom, correlation, counted, number_cell, percent
+from trimorph.analysis.report_numbers import UNKNOWN, correlation, counted, number_cell, percent, resolved
 from trimorph.analysis.report_pictures import Gallery, best_axis, view_words
 from trimorph.analysis.report_tiles import Tile, player, strip, swatch
 from trimorph.analysis.state_curves import StateCurves
@@ -35,10 +35,10 @@ HOW = (
 )
 
 HOW_CARDS = (
-    "The two maps of a state in the same frame and, each kind for itself, the same range of greys. The blue "
-    "curve is the FSC of the two half maps of the particles' own map, corrected for the mask; it crosses "
-    "0.143 at the resolution. The orange one is the FSC of own map and model's map: where it lies well below "
-    "the blue one, the model does not draw what its particles show."
+    "The two maps of a state in one frame and, each kind for itself, one range of greys; slices are those in "
+    "which the states differ most. The blue curve is the FSC of the two half maps of the particles' own map, "
+    "corrected for the mask; it crosses 0.143 at the resolution. The orange one is the FSC of own map and "
+    "model's map: where it lies well below the blue one, the model does not draw what its particles show."
 )
 
 HEAD = (
@@ -80,8 +80,8 @@ def cards_section(files: Sequence[StateFiles], maps: StateMaps, curves: Sequence
 def galleries(maps: StateMaps) -> tuple[Gallery | None, Gallery]:
     """The own maps, if there are any, and the model's, in one frame and seen along one axis."""
     axis = best_axis(maps.shown)
-    own = None if maps.own is None else Gallery.of(maps.own, maps.mean(maps.own), maps.shown, axis)
-    return own, Gallery.of(maps.decoded, maps.mean(maps.decoded), maps.shown, axis)
+    own = None if maps.own is None else Gallery.of(maps.own, maps.mean(maps.own), maps.decoded, axis)
+    return own, Gallery.of(maps.decoded, maps.mean(maps.decoded), maps.decoded, axis)
 
 
 def states_table(files: Sequence[StateFiles], maps: StateMaps, *, name: str) -> Html:
@@ -96,7 +96,7 @@ def states_table(files: Sequence[StateFiles], maps: StateMaps, *, name: str) -> 
                 number_cell(counted(one.particles), one.particles),
                 number_cell(percent(one.share), one.share),
                 number_cell(effective, one.effective),
-                number_cell(angstrom(one.resolution), one.resolution),
+                number_cell(resolved(one.resolution), one.resolution),
                 number_cell(correlation(one.agreement), one.agreement),
                 number_cell(UNKNOWN if found is None else percent(found.size), found.size if found else None),
                 number_cell(correlation(agree := found.correlation if found else None), agree),
@@ -106,7 +106,7 @@ def states_table(files: Sequence[StateFiles], maps: StateMaps, *, name: str) -> 
         "Effective particles and resolution (half maps at FSC 0.143) are those of the particles' own map. "
         "Own map to model: their mean FSC up to that resolution. Differs from mean: what both half sets "
         "share of the own map's difference to the mean of all, rms in parts of the mean map's, low-passed to "
-        f"{angstrom(maps.resolution)}. Half sets agree: the correlation of that difference between them, 0 "
+        f"{resolved(maps.resolution)}. Half sets agree: the correlation of that difference between them, 0 "
         "where it is noise."
     )
     known = [place for place in range(len(HEAD)) if any(row[place].shown != UNKNOWN for row in rows)]
@@ -126,7 +126,7 @@ def side_by_side(files: Sequence[StateFiles], maps: StateMaps) -> Html:
         for place, one in enumerate(files):
             said = percent(one.share)
             if gallery is own and one.resolution is not None:
-                said = f"{angstrom(one.resolution)}"
+                said = f"{resolved(one.resolution)}"
             under = join([swatch(place), element("b", text(one.number)), text(said)])
             alt = f"Surface of state {one.number}, {kind.lower()}, seen {view_words(gallery.axis)}"
             tiles.append(Tile(gallery.surface(place), alt, under))
@@ -150,13 +150,13 @@ def _through(files: Sequence[StateFiles], own: Gallery | None, decoded: Gallery)
                 f"Slice of state {one.number}, {kind.lower()}",
                 join([swatch(place), element("b", text(one.number))]),
                 frames=count,
-                start=count // 2,
+                start=decoded.start,
                 group="slices",
             )
             for place, one in enumerate(files)
         ]
         rows.append(strip(tiles, name=kind))
     names = [f"slice {number + 1} of {count}" for number in range(count)]
-    control = player("slices", names, start=count // 2, label="Depth")
-    words = f"Slices across {'zyx'[decoded.axis]}, all states at one depth; without a script, the middle one."
+    control = player("slices", names, start=decoded.start, label="Depth")
+    words = f"Slices across {'zyx'[decoded.axis]}, all states at one depth; at first where they differ most."
     return join([control, figure(element("div", join(rows), class_="rows"), text(words))])

@@ -10,10 +10,11 @@ from numpy import ndarray
 
 from trimorph.analysis.report_chart import Axis, Line, Mark, chart, round_ticks
 from trimorph.analysis.report_html import Html, element, figure, how, join, paragraph, section, text
+from trimorph.analysis.report_numbers import resolved
 
 HOW = (
-    "Each panel is one term of the loss, lower is better; dots of the faint line are steps, the strong line "
-    "is the mean of an epoch. A new stage (dotted) brings in finer frequencies, so that the value may jump "
+    "Each panel is one term of the loss, lower is better; the faint line is of single steps, the strong one "
+    "of whole epochs. A new stage (dotted) brings in finer frequencies, so that the value may jump "
     "there: only values of one stage compare. The likelihood should be flat at the end. A divergence that "
     "goes to zero means that latents carry nothing."
 )
@@ -65,9 +66,9 @@ def _term(name: str, metrics: list[dict[str, Any]]) -> Html:
     steps = [line for line in metrics if line["kind"] == "step" and name in line["terms"]]
     scale = epochs[-1]["step"] / epochs[-1]["epoch"]
     points = [(line["step"] / scale, line["terms"][name]) for line in steps]
-    means = [(line["step"] / scale, line["terms"][name]) for line in epochs]
+    means = [(line["epoch"] - 0.5, line["terms"][name]) for line in epochs]
     lines = [_curve(points, "steps", FAINT, 1.2), _curve(means, "epochs", STRONG, 2.2)]
-    low, high = _limits(np.array([value for _, value in points + means]))
+    low, high = _limits(np.array([value for _, value in means]), np.array([value for _, value in points]))
     ticks = round_ticks(low, high, 5)
     last = epochs[-1]["epoch"]
     x = Axis("epoch", 0, last, round_ticks(0, last, 7) if last > 6 else None)
@@ -76,7 +77,7 @@ def _term(name: str, metrics: list[dict[str, Any]]) -> Html:
         lines, x, Axis("", low, high, ticks), alt=words, marks=_stages(epochs), width=360, height=230
     )
     caption = join(
-        [element("strong", text(name)), text(f" {means[0][1]:.4g} at first, {means[-1][1]:.4g} at the end")]
+        [element("strong", text(name)), text(f"{means[0][1]:.4g} at first, {means[-1][1]:.4g} at the end")]
     )
     return figure(shown, caption)
 
@@ -86,20 +87,25 @@ def _curve(points: list[tuple[float, float]], name: str, colour: str, width: flo
     return Line(values[:, 0], values[:, 1], name, colour, width)
 
 
-def _limits(values: Float[ndarray, " m"]) -> tuple[float, float]:
-    """From the least value to one above nearly all others: the very first steps may be far off."""
-    low, high = float(values.min()), float(np.quantile(values, 0.98))
+def _limits(means: Float[ndarray, " e"], steps: Float[ndarray, " m"]) -> tuple[float, float]:
+    """From the least to the largest of all, but for a few steps: the very first may be far off."""
+    some = np.concatenate([means, np.quantile(steps, (0.02, 0.95))]) if len(steps) else means
+    low, high = float(some.min()), float(some.max())
     room = 0.06 * (high - low) or abs(high) * 0.05 or 1.0
     return low - room, high + room
 
 
 def _stages(epochs: list[dict[str, Any]]) -> list[Mark]:
-    """Where a stage begins, with its resolution."""
-    marks, before = [], None
+    """Where a stage begins, with its resolution where that is another one than before and there is room."""
+    marks: list[Mark] = []
+    stage, said, free = None, "", -1.0
     for line in epochs:
-        if line["stage"] != before:
-            limit = line.get("resolution")
-            word = line["stage"] if limit is None else f"{limit:.3g} Å"
-            marks.append(Mark("x", line["epoch"] - 1, word))
-            before = line["stage"]
+        if line["stage"] == stage:
+            continue
+        start, limit = line["epoch"] - 1, line.get("resolution")
+        word = line["stage"] if limit is None else resolved(limit)
+        room = start >= free and word != said
+        marks.append(Mark("x", start, word if room else ""))
+        stage, said = line["stage"], word
+        free = start + 0.16 * epochs[-1]["epoch"] if room else free
     return marks

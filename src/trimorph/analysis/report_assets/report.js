@@ -70,6 +70,16 @@
     update();
   }
 
+  // rows that belong together scroll together
+  for (const rows of document.querySelectorAll(".rows")) {
+    const strips = [...rows.querySelectorAll(".strip")];
+    for (const strip of strips) {
+      strip.addEventListener("scroll", () => {
+        for (const other of strips) if (other.scrollLeft !== strip.scrollLeft) other.scrollLeft = strip.scrollLeft;
+      }, { passive: true });
+    }
+  }
+
   // latents: the particle under the pointer
   const held = document.getElementById("latent-points");
   const plot = document.querySelector(".latents");
