@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from trimorph.analysis.analysis import Analysis
-from trimorph.analysis.concern import Concern, listed
+from trimorph.analysis.concern import Concern, listed, sentence
 from trimorph.analysis.data_summary import DataSummary
+from trimorph.analysis.paths_crowd import crowd
 from trimorph.analysis.report_numbers import correlation, counted
 from trimorph.analysis.state_maps import Difference
 from trimorph.data.orientations import coverage
@@ -34,6 +35,7 @@ def concerns_of_states(
     yield from _thin_states(analysis)
     yield from _agreement(analysis)
     yield from _views_of_states(analysis, data)
+    yield from _empty_points(analysis)
 
 
 def _own_maps(analysis: Analysis) -> Iterator[Concern]:
@@ -120,8 +122,18 @@ def _views_of_states(analysis: Analysis, data: DataSummary) -> Iterator[Concern]
         yield Concern(
             "warning",
             f"One-sided views in {listed('state', few)}",
-            "Their particles were seen from fewer sides than all others: what they have in common may be the "
-            "view, from which the motion cannot be told, and their own maps are smeared.",
+            "The particles there were seen from fewer sides than all are. What they have in common may be "
+            "the view, from which the motion cannot be told, and the own map is smeared.",
         )
     else:
         yield Concern("passed", "Views of the states", "each was seen from as many sides as all particles.")
+
+
+def _empty_points(analysis: Analysis) -> Iterator[Concern]:
+    """Maps along an axis where the model has seen hardly any particle."""
+    for path in analysis.traversals:
+        near = crowd(analysis.embedding.mean, path.z)
+        if near.empty.any():
+            yield Concern(
+                "note", f"Maps where hardly any particle is, on {path.name}", sentence(near.verdict)
+            )

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 
 from trimorph.analysis.analysis import Analysis, Traversal
+from trimorph.analysis.paths_crowd import crowd
 from trimorph.analysis.report_budget import Budget
 from trimorph.analysis.report_html import Html, data_uri, element, figure, how, join, picture, section, text
 from trimorph.analysis.report_numbers import counted, size
@@ -22,8 +21,8 @@ HOW = (
     "Maps of the model at even steps along an axis of the latents, for a principal component from the 5th to "
     "the 95th percentile of the particles; orange is the outline of the mean of the row. A model draws a "
     "smooth way between any two latents, also where no particle is: that maps change smoothly does not show "
-    "that the molecule moves continuously. So under each stand the number of particles near it (as near as "
-    "half of all are to the centre of their state) and the particles' own map of the nearest state."
+    "that the molecule moves continuously. So under each stand the number of particles near it and the "
+    "particles' own map of the nearest state."
 )
 
 MOVIES = (".gif", ".mp4", ".webm")
@@ -83,7 +82,7 @@ def pictures_of(folder: Path, paths: Sequence[tuple[Path, str, str]], budget: Bu
 
 def _traversal(folder: Path, analysis: Analysis, one: Traversal, maps: StateMaps) -> Html:
     densities = np.stack([read_small(folder / path)[0] for path in one.maps])
-    axis = best_axis(densities)
+    axis, near = best_axis(densities), crowd(analysis.embedding.mean, one.z)
     along = Gallery.of(densities, densities.mean(0), densities, axis)
     tiles = [
         Tile(
@@ -91,7 +90,7 @@ def _traversal(folder: Path, analysis: Analysis, one: Traversal, maps: StateMaps
             f"{one.name}, point {number + 1}: surface of the model's map",
             join([element("b", text(number + 1)), text(f"{count:,} near")]),
         )
-        for number, count in enumerate(particles_near(analysis, one.z))
+        for number, count in enumerate(near.near)
     ]
     rows = [strip(tiles, name="The model's maps")]
     if maps.own is not None and maps.own.shape[1:] == densities.shape[1:]:
@@ -100,20 +99,11 @@ def _traversal(folder: Path, analysis: Analysis, one: Traversal, maps: StateMaps
     names = [f"point {number + 1} of {len(densities)}" for number in range(len(densities))]
     control = player(group, names, start=0, label="Point", screen=True)
     words = (
-        f"{one.name}: {counted(len(densities), 'map')}, seen {view_words(axis)}. "
-        f"Files: {one.maps[0].parent.as_posix()}/"
+        f"{one.name}: {counted(len(densities), 'map')}, seen {view_words(axis)}. Half of all particles have "
+        f"{near.usual:,} or more others as near. Files: {one.maps[0].parent.as_posix()}/"
     )
     inside = element("div", join(rows), class_="rows", data_source=group)
     return join([element("h3", text(_title(one.name))), control, figure(inside, text(words))])
-
-
-def particles_near(analysis: Analysis, z: Float[ndarray, "v d"]) -> list[int]:
-    """How many particles lie around each point: as near as half of all are to the centre of their state."""
-    mean, states = analysis.embedding.mean, analysis.states
-    inside = states.label >= 0
-    own = np.linalg.norm(mean[inside] - states.z[states.label[inside]], axis=1)
-    near = float(np.median(own)) if len(own) else 0.0
-    return [int((np.linalg.norm(mean - point, axis=1) <= near).sum()) for point in z]
 
 
 def _nearest(analysis: Analysis, one: Traversal, own: Gallery) -> Html:
