@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trimorph.data.simulate import simulate
     from trimorph.data.tables import ParticleTable
     from trimorph.data.truth import Truth
+    from trimorph.evaluation.evaluate import Evaluation, evaluate
     from trimorph.reconstruction.from_file import compare_maps
     from trimorph.reconstruction.reconstruct import reconstruct
     from trimorph.run.bias import BiasReport, check_bias
@@ -58,6 +59,8 @@ _HOMES = {
     "simulate": "data.simulate",
     "ParticleTable": "data.tables",
     "Truth": "data.truth",
+    "Evaluation": "evaluation.evaluate",
+    "evaluate": "evaluation.evaluate",
     "compare_maps": "reconstruction.from_file",
     "reconstruct": "reconstruction.reconstruct",
     "BiasReport": "run.bias",
@@ -91,6 +94,7 @@ __all__ = [
     "BiasReport",
     "Chart",
     "Conditions",
+    "Evaluation",
     "Fit",
     "FourierDisk",
     "InputError",
@@ -110,6 +114,7 @@ __all__ = [
     "compare_maps",
     "describe",
     "encode",
+    "evaluate",
     "fit",
     "load_cryodrgn",
     "open_particles",
