@@ -87,16 +87,18 @@ def ladder_around(
     sets: Int[ndarray, " n"],
     *,
     least: int = LEAST,
+    narrowest: float = 0.0,
     most: int | None = None,
 ) -> Ladder:
     """The ladder whose narrowest rung holds the ``least`` nearest particles, with twice as many on the next.
 
-    Particles of weight zero are left out. Rungs with less than a quarter of ``least`` in a half set (1, 2)
-    are, too; ``most`` is how many finite rungs there may be. Where there are few particles, or all are at
-    the point, the infinite rung is the only one.
+    None is narrower than ``narrowest``: nearer than their latents are known, particles are no more alike, and
+    are chosen by their noise. Particles of weight zero are left out. Rungs with less than a quarter of
+    ``least`` in a half set (1, 2) are, too; ``most`` is how many finite rungs there may be. Where there are
+    few particles, or all are at the point, the infinite rung is the only one.
     """
     used = np.sort(distance[weight > 0])
-    numbers = [least]
+    numbers = [max(least, int(np.searchsorted(used, narrowest)))]
     while STEP * numbers[-1] < len(used):
         numbers.append(int(STEP * numbers[-1]))
     found = np.unique([used[number] for number in numbers if number < len(used)])

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
 from trimorph.core.backprojection import BackProjector
+from trimorph.core.density_solver import FourierSums, solve_density
 from trimorph.core.disk import FourierDisk
 from trimorph.reconstruction.bandwidth import Agreement, choose_rungs
 from trimorph.reconstruction.blend import Blend
@@ -73,6 +74,7 @@ def reconstruct_around(
     limit: float | None = None,
     mask: Density | None = None,
     least: int = LEAST,
+    narrowest: float = 0.0,
     memory: float | None = None,
     batch_size: int = 256,
     seed: int = 0,
@@ -89,7 +91,9 @@ def reconstruct_around(
     sets = checked_halves(stack, half, weight, seed)
     disk = checked_disk(stack.disk, limit, device)
     room = max(pairs_at_once(disk, memory) - 1, 1)
-    ladders = [ladder_around(row, weight, sets, least=least, most=room) for row in distance]
+    ladders = [
+        ladder_around(row, weight, sets, least=least, narrowest=narrowest, most=room) for row in distance
+    ]
     passes = list(_passes([len(ladder.bandwidth) - 1 for ladder in ladders], room))
     found: list[LocalMap] = []
     everyone: Halves | None = None
@@ -130,30 +134,50 @@ def _local(
     share = np.ones((1, disk.box // 2 + 1))
     halves = tuple(zip(*sums, strict=True))
     if len(rungs) > 1:
-        ssnr = 0.5 * wiener_ssnr(whole.curves)
-        transforms = [
-            torch.stack(
-                [
-                    _transform(half, row, ssnr * float(part), region)
-                    for row, part in zip(rungs, total / total[-1], strict=True)
-                ]
-            )
-            for half in halves
-        ]
-        share = choose_rungs(Agreement.of((transforms[0], transforms[1]), filled=float((region**2).mean())))
+        first, second = (rung_transforms(half, ladder, whole, region) for half in halves)
+        share = choose_rungs(Agreement.of((first, second), filled=float((region**2).mean())))
     curves = torch.as_tensor(rungs.T @ share, dtype=torch.float32)
     sets = np.where(ladder.kernels()[share.any(1)].any(0), whole.half, 0)
     result = finish(*(Blend(half, curves) for half in halves), disk=disk, mask=mask, sets=sets)
     return LocalMap(result, ladder, share)
 
 
-def _transform(
-    half: tuple[BackProjector, ...], row: Float[ndarray, " b"], ssnr: Float[Tensor, " s"], region: Density
-) -> Tensor:
-    """Transform of what one half set has on a rung, filtered, inside a region."""
-    curves = torch.as_tensor(row, dtype=torch.float32)[:, None].expand(-1, len(ssnr))
-    density = Blend(half, curves).solve(ssnr, steps=0)
-    return torch.fft.rfftn(density * torch.as_tensor(region).to(density))
+def rung_transforms(
+    half: tuple[BackProjector, ...], ladder: Ladder, whole: Reconstruction, region: Density
+) -> Complex[Tensor, "b d d h"]:
+    """Transforms of what one half set has on each rung, filtered, inside a region.
+
+    ``half`` are its sums under the hats of the ladder, and last of all its particles.
+    """
+    total = ladder.kernels().sum(1)
+    found = []
+    for sums, part in zip(_rung_sums(half, ladder), total / total[-1], strict=True):
+        ssnr = 0.5 * float(part) * wiener_ssnr(whole.curves)
+        density = solve_density(sums, gridding=half[0].gridding, ssnr=ssnr, steps=0)
+        found.append(torch.fft.rfftn(density * torch.as_tensor(region).to(density)))
+    return torch.stack(found)
+
+
+def _rung_sums(half: tuple[BackProjector, ...], ladder: Ladder) -> Iterator[FourierSums]:
+    """Sums on each rung: those of a half set's particles within h, times 1 - d^2 / h^2.
+
+    Each knot is used once, as the rungs are linear in one over the square of the bandwidth.
+    """
+    square = np.concatenate([[0.0], ladder.bandwidth[:-1] ** 2])
+    inside: FourierSums | None = None
+    for knot, sums in enumerate(half[:-1]):
+        own = sums.sums()
+        if inside is None:
+            inside, moment = own, FourierSums(0 * own.numerator, 0 * own.weight)
+        else:
+            inside = _added(inside, own, 1.0)
+            moment = _added(moment, own, square[knot])
+        yield _added(inside, moment, -1 / square[knot + 1])
+    yield half[-1].sums()
+
+
+def _added(first: FourierSums, second: FourierSums, factor: float) -> FourierSums:
+    return FourierSums(first.numerator + factor * second.numerator, first.weight + factor * second.weight)
 
 
 def _region(whole: Reconstruction, disk: FourierDisk, mask: Density | None) -> Density:

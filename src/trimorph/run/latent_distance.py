@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy.spatial import cKDTree
+from scipy.stats import chi2
 
+from trimorph.reconstruction.ladder import LEAST
 from trimorph.run.embedding import Embedding
 
 FLOOR = 1e-4
@@ -33,17 +35,45 @@ def latent_distance(embedding: Embedding, z: Float[ndarray, " d"]) -> Float[ndar
     array([1. , 0.5, 2. ])
     """
     apart = embedding.mean - z
-    if not has_covariance(embedding):
+    covariance = known_covariance(embedding)
+    if covariance is None:
         return np.asarray(np.linalg.norm(apart, axis=1) / neighbourhood(embedding.mean))
     least = FLOOR * np.trace(np.atleast_2d(np.cov(embedding.mean.T))) / len(z)
-    covariance = embedding.covariance + least * np.eye(len(z))
-    solved = np.linalg.solve(covariance, apart[:, :, None])[:, :, 0]
+    solved = np.linalg.solve(covariance + least * np.eye(len(z)), apart[:, :, None])[:, :, 0]
     return np.asarray(np.sqrt((apart * solved).sum(1).clip(0)))
 
 
-def has_covariance(embedding: Embedding) -> bool:
-    """Whether particles say how well they know their latents; point estimates have covariances of zero."""
-    return embedding.covariance is not None and bool(embedding.covariance.any())
+def narrowest_distance(embedding: Embedding) -> float:
+    """The distance within which nineteen of twenty particles lie whose latents are in truth those of another.
+
+    sqrt(2 q), with q the 95th percentile of chi^2 for as many degrees of freedom as the latents tell: the
+    trace of C (C + S)^-1, with C the covariance of all means and S the mean covariance. The difference of
+    two latents has the noise of both. Zero where covariances are not known.
+
+    >>> from pathlib import Path
+    >>> mean = np.linspace(-100.0, 100.0, 50)[:, None]
+    >>> round(narrowest_distance(Embedding(mean, np.ones((50, 1, 1)), Path("z.npz"))), 2)
+    2.77
+    """
+    covariance = known_covariance(embedding)
+    if covariance is None:
+        return 0.0
+    spread = np.cov(embedding.mean.T, ddof=0).reshape(covariance.shape[1:])
+    known = np.linalg.solve((spread + covariance.mean(0)).T, spread.T)
+    return float(np.sqrt(2 * chi2.ppf(0.95, max(np.trace(known), 1e-3))))
+
+
+def least_number(embedding: Embedding) -> int:
+    """Particles that a map is made of at least: 100, and one in fifty where covariances are not known."""
+    if known_covariance(embedding) is not None:
+        return LEAST
+    return max(LEAST, len(embedding) // 50)
+
+
+def known_covariance(embedding: Embedding) -> Float[ndarray, "n d d"] | None:
+    """How well particles know their latents, or None: point estimates have covariances of zero."""
+    covariance = embedding.covariance
+    return None if covariance is None or not covariance.any() else covariance
 
 
 def neighbourhood(mean: Float[ndarray, "n d"]) -> float:
@@ -59,7 +89,7 @@ def neighbourhood(mean: Float[ndarray, "n d"]) -> float:
 
 def metric(embedding: Embedding) -> str:
     """What distances are measured by, in words."""
-    if has_covariance(embedding):
+    if known_covariance(embedding) is not None:
         return "in standard deviations of each particle's own latent"
     return (
         f"in units of {neighbourhood(embedding.mean):.3g}, the median distance to the tenth neighbour, as "

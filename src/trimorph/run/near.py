@@ -22,7 +22,7 @@ from trimorph.reconstruction.options import ReconstructionOptions
 from trimorph.reconstruction.reconstruct import Reconstruction
 from trimorph.run.along import whole_images
 from trimorph.run.embedding import Embedding
-from trimorph.run.latent_distance import latent_distance, metric
+from trimorph.run.latent_distance import latent_distance, least_number, metric, narrowest_distance
 from trimorph.run.near_files import refuse_existing_states, write_near
 from trimorph.run.near_points import NearPoints
 
@@ -62,6 +62,7 @@ def reconstruct_near(
     z: Float[ndarray, "v d"],
     particles: ParticleInput | None = None,
     *,
+    least: int | None = None,
     memory: float | None = None,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
@@ -69,10 +70,11 @@ def reconstruct_near(
     """Back-project the particles around each latent, those nearer with more weight, in one pass over them.
 
     A particle at the distance d of :func:`latent_distance` counts with 1 - d^2 / h^2, none beyond h. There is
-    an h on each shell, that which half sets say is best: :func:`choose_rungs`. ``particles`` are by default
+    an h on each shell, that which half sets say is best: :func:`choose_rungs`. It is never less than
+    :func:`narrowest_distance`, nor are there less than ``least`` particles, by default
+    :func:`least_number`, within it. ``particles`` are by default
     those of the run whose latents they are, without a window, at the poses that it has refined; of a file's
-    latents they must be named. ``options`` are those of :func:`reconstruct`, and ``least``, the particles
-    that count for the smallest h; ``memory`` is in GB.
+    latents they must be named. ``options`` are those of :func:`reconstruct`; ``memory`` is in GB.
 
     Errors: InputError for latents of another dimension or number than the particles; those of reading.
     """
@@ -86,7 +88,15 @@ def reconstruct_near(
         raise InputError("Found a latent to reconstruct around that is not finite; wanted numbers.")
     images = images_of(embedding, particles)
     distance = np.stack([latent_distance(embedding, point) for point in z])
-    everyone, found = reconstruct_around(images, distance, memory=memory, progress=progress, **options)
+    everyone, found = reconstruct_around(
+        images,
+        distance,
+        least=least or least_number(embedding),
+        narrowest=narrowest_distance(embedding),
+        memory=memory,
+        progress=progress,
+        **options,
+    )
     told = metric(embedding)
     return tuple(
         NearState.of(point, local, everyone=everyone, metric=told)

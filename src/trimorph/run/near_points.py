@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from trimorph.core.errors import InputError
-from trimorph.reconstruction.ladder import LEAST
 from trimorph.run.choose_latents import (
     Chosen,
     along_component,
@@ -42,8 +41,9 @@ class NearPoints:
 
     near_points: int = 5
     """Number of latents along the component."""
-    least: int = LEAST
-    """Particles that are back-projected around a latent at least, on shells with little noise."""
+    least: int | None = None
+    """Particles that are back-projected around a latent at least; by default 100, but not less than lie as
+    near as latents are known, and one in fifty where --latents does not say how well they are."""
 
     @property
     def given(self) -> tuple[str, ...]:
