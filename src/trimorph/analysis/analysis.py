@@ -13,26 +13,9 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
 
+from trimorph.analysis.components import Components
 from trimorph.analysis.states import States
 from trimorph.run.embedding import Embedding
-
-
-@dataclass(frozen=True, eq=False)
-class Components:
-    """Principal components of latents: unit vectors ``axes`` by falling ``variance``, and their places.
-
-    ``scores`` are the particles' coordinates along the axes, from the mean.
-    """
-
-    axes: Float[ndarray, "d d"]
-    variance: Float[ndarray, " d"]
-    scores: Float[ndarray, "n d"]
-
-    @property
-    def share(self) -> Float[ndarray, " d"]:
-        """Share of each in the variance of all; zero where there is none."""
-        total = self.variance.sum()
-        return self.variance / total if total > 0 else self.variance * 0
 
 
 @dataclass(frozen=True)

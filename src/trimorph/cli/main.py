@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "fit a method to particles: trimorph train field particles.star -o run",
     "resume": "go on with a run that was stopped",
     "volumes": "maps of a run at chosen latents",
+    "analyze": "states of a run: maps, the particles' own beside them, tables, pictures, report",
     "path": "a walk through the latents: graph, density, straight; maps, picture and movie on the way",
     "structures": "atomic structures of a segments run: ensemble, tables, quality, picture",
     "modes": "modes of a linear run: eigenvolumes, maps along them, table and picture",

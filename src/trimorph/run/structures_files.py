@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from trimorph.data.mrc import write_map
 from trimorph.run.choose_latents import write_latents_table
 from trimorph.run.run import Run
@@ -32,10 +30,9 @@ def write_state_maps(
 ) -> None:
     """Write a map of each state in the frame of the ensemble, and the table of the latents."""
     disk, maps = run.method(epoch).disk, state_maps(len(found.places))
-    corner = found.structure.middle - disk.box // 2 * disk.pixel_size
-    x, y, z = (np.round(corner, 3) + 0.0).tolist()
+    origin = found.structure.corner(disk.box, disk.pixel_size)
     for name, latent in zip(maps, found.chosen.z, strict=True):
-        write_map(folder / name, run.volume(latent, epoch=epoch), disk.pixel_size, origin=(x, y, z))
+        write_map(folder / name, run.volume(latent, epoch=epoch), disk.pixel_size, origin=origin)
         tell(1)
     write_latents_table(folder / "z_values.csv", maps, found.chosen)
 

@@ -82,6 +82,11 @@ class MovingStructure:
             middle=middle,
         )
 
+    def corner(self, box: int, pixel_size: float) -> tuple[float, float, float]:
+        """Where voxel (0, 0, 0) of a map lies in the frame of the atoms, in Å."""
+        x, y, z = (np.round(self.middle - box // 2 * pixel_size, 3) + 0.0).tolist()
+        return x, y, z
+
     def move_atoms(self, z: Float[ndarray, "v d"]) -> Float[ndarray, "v n 3"]:
         """Where latents take all atoms, in Å."""
         return np.concatenate([self._place(rows, self.atoms, self.owner) for rows in self._chunks(z)])
