@@ -52,21 +52,23 @@ class NeighbourGraph:
         >>> graph.reach, graph.edges.toarray().tolist()[1]
         (1.0, [1.0, 0.0, 1.0, 0.0])
         """
-        if not 2 <= neighbours <= most:
-            raise InputError(
-                f"Found {neighbours} neighbours on average and {most} at most; wanted 2 or more, as a "
-                "particle is its own first, and no more on average than at most. Change --neighbours or "
-                "--most."
-            )
-        distance, index = nearest_neighbours(mean, most - 1)
-        wanted = len(mean) * (neighbours - 1)
+        _refuse_numbers(neighbours, most)
+        return cls.of_nearest(*nearest_neighbours(mean, most - 1), neighbours=neighbours)
+
+    @classmethod
+    def of_nearest(
+        cls, distance: Float[ndarray, "n m"], index: Int[ndarray, "n m"], *, neighbours: int
+    ) -> NeighbourGraph:
+        """The graph of particles whose nearest others are known, all that they may have at most."""
+        count, most = distance.shape[0], distance.shape[1] + 1
+        wanted = count * (neighbours - 1)
         # the average counts only those that are among the nearest
         enough = wanted < distance.size
         reach = float(np.partition(distance.ravel(), wanted - 1)[wanted - 1] if enough else distance.max())
         near = distance <= reach
         start = np.concatenate([[0], np.cumsum(near.sum(1))])
         lengths = np.maximum(distance[near], NO_LENGTH)
-        edges = csr_array((lengths, index[near], start), shape=(len(mean), len(mean)))
+        edges = csr_array((lengths, index[near], start), shape=(count, count))
         return cls(edges, reach, neighbours, most)
 
     @property
@@ -90,13 +92,15 @@ def graph_legs(
 
     Errors: InputError where no way is found, with the parts of the graph.
     """
-    graph = NeighbourGraph.of(mean, neighbours=neighbours, most=most)
+    _refuse_numbers(neighbours, most)
+    distance, index = nearest_neighbours(mean, most - 1)
+    graph = NeighbourGraph.of_nearest(distance, index, neighbours=neighbours)
     legs = shortest_legs(graph.edges, anchors)
     gaps = [pair for pair, leg in zip(pairwise(anchors.tolist()), legs, strict=True) if not len(leg)]
     if not gaps:
         return legs
     if connect:
-        edges = NeighbourGraph.of(mean, neighbours=most, most=most).edges
+        edges = NeighbourGraph.of_nearest(distance, index, neighbours=most).edges
         first, last, length = gaps_between_parts(mean, edges)
         bridges = csr_array(coo_array((length, (first, last)), shape=edges.shape))
         return shortest_legs(csr_array(edges + bridges), anchors, directed=False)
@@ -116,15 +120,19 @@ def shortest_legs(
 ) -> list[Int[ndarray, " _"]]:
     """Particles on the shortest way from each anchor to the next, both included; none where there is no way.
 
+    Edges lead both ways where they are not ``directed``.
+
     Source: Dijkstra, Numer. Math. 1 (1959) 269.
 
     >>> edges = csr_array(np.array([[0, 1, 5], [0, 0, 1], [0, 0, 0.0]]))
     >>> [leg.tolist() for leg in shortest_legs(edges, np.array([0, 2, 0]))]
     [[0, 1, 2], []]
     """
+    if not directed:
+        edges = csr_array(edges.maximum(edges.T))
     legs = []
     for first, last in pairwise(anchors.tolist()):
-        before = dijkstra(edges, directed=directed, indices=first, return_predecessors=True)[1]
+        before = dijkstra(edges, indices=first, return_predecessors=True)[1]
         leg = [last]
         while leg[-1] != first and leg[-1] >= 0:
             leg.append(int(before[leg[-1]]))
@@ -155,6 +163,15 @@ def gaps_between_parts(
     joined = minimum_spanning_tree(csr_array(length)).tocoo()
     first, last = ends[joined.row, joined.col].T
     return first, last, joined.data
+
+
+def _refuse_numbers(neighbours: int, most: int) -> None:
+    """Raise InputError for numbers of neighbours that cannot be."""
+    if not 2 <= neighbours <= most:
+        raise InputError(
+            f"Found {neighbours} neighbours on average and {most} at most; wanted 2 or more, as a particle "
+            "is its own first, and no more on average than at most. Change --neighbours or --most."
+        )
 
 
 def _particles(part: Int[ndarray, " n"], number: int) -> str:
