@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from trimorph.core.batch import Batch
-from trimorph.core.ctf import CTF
+from trimorph.core.ctf import CTF, CTF_PARAMETERS
 from trimorph.core.disk import FourierDisk
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.gridding import Gridding
@@ -98,3 +98,19 @@ def simulate_images(
         power = power * disk.box**2 * sigma**2
     table = make_table(Path("images.mrcs"), count, pixel_size=pixel_size, box=disk.box)
     return ImagesInMemory(disk, image, rotation, ctf, NoiseModel(power), table)
+
+
+def joined(parts: Sequence[ImagesInMemory]) -> ImagesInMemory:
+    """Images of several densities, one after the other, as one stack with the noise of the first."""
+    first, count = parts[0], sum(len(part) for part in parts)
+    ctf = {
+        name: torch.cat([torch.as_tensor(getattr(part.ctf, name)).expand(len(part)) for part in parts])
+        for name in CTF_PARAMETERS
+    }
+    return replace(
+        first,
+        image=torch.cat([part.image for part in parts]),
+        rotation=torch.cat([part.rotation for part in parts]),
+        ctf=CTF(**ctf),
+        table=make_table(Path("images.mrcs"), count, pixel_size=first.pixel_size, box=first.box),
+    )

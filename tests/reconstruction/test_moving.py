@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +11,12 @@ from torch import Tensor
 
 from methods.known_hinge import KnownHinge, KnownHingeSettings
 from methods.made_structure import adenylate_kinase, turned
-from reconstruction.images_in_memory import ImagesInMemory, simulate_images
-from trimorph.core.ctf import CTF, CTF_PARAMETERS
+from reconstruction.images_in_memory import ImagesInMemory, joined, simulate_images
 from trimorph.core.errors import InputError
 from trimorph.core.fsc import fourier_shell_correlation
 from trimorph.data.scattering import AtomicDensity
-from trimorph.data.tables import make_table
 from trimorph.methods.base import Problem
+from trimorph.methods.cloud_parts import CloudParts
 from trimorph.methods.structure_method import RigidMotion
 from trimorph.reconstruction.moving import reconstruct_along
 from trimorph.reconstruction.reconstruct import Reconstruction, reconstruct
@@ -41,18 +38,7 @@ def images(angles: np.ndarray) -> tuple[ImagesInMemory, Tensor]:
         simulate_images(density(float(angle)), pixel_size=PIXEL, count=EACH, snr=0.3, seed=number)
         for number, angle in enumerate(angles)
     ]
-    ctf = {
-        name: torch.cat([torch.as_tensor(getattr(part.ctf, name)).expand(EACH) for part in parts])
-        for name in CTF_PARAMETERS
-    }
-    made = replace(
-        parts[0],
-        image=torch.cat([part.image for part in parts]),
-        rotation=torch.cat([part.rotation for part in parts]),
-        ctf=CTF(**ctf),
-        table=make_table(Path("images.mrcs"), EACH * len(angles), pixel_size=PIXEL, box=BOX),
-    )
-    return made, torch.as_tensor(np.repeat(angles, EACH), dtype=torch.float32)[:, None]
+    return joined(parts), torch.as_tensor(np.repeat(angles, EACH), dtype=torch.float32)[:, None]
 
 
 def hinge(stack: ImagesInMemory, *, still: bool = False) -> KnownHinge:
@@ -90,6 +76,19 @@ def test_the_moving_part_gets_nearly_as_sharp_as_if_nothing_moved(moving: Known,
     assert sharp > best - 0.04
     halves = [agreement(found.half1, found.half2, region) for found in (ordinary, along)]
     assert halves[1] > halves[0] + 0.05
+
+
+def test_a_cloud_of_gaussians_is_followed_as_well_in_parts_that_are_found(
+    moving: Known, region: Tensor
+) -> None:
+    stack, z, ordinary = moving
+    method = hinge(stack)
+    cloud = CloudParts.of(method.decode, z, tolerance=1.0, most=4)
+    assert cloud.count == 2
+    assert cloud.error < 0.5
+    along = reconstruct_along(stack, cloud, z, ordinary=ordinary)
+    blurred, sharp = (agreement(found.map, density(0.0), region) for found in (ordinary, along))
+    assert sharp > blurred + 0.15
 
 
 def test_the_opposite_motion_blurs_more(moving: Known, region: Tensor) -> None:
