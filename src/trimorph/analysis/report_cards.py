@@ -65,7 +65,7 @@ def _curve(state: StateFiles, curves: StateCurves) -> Html:
         Line(curves.frequency, curves.halves, "half maps of the own map", HALVES),
         Line(curves.frequency, curves.with_model, "own map and model's map", MODEL, dash="5 3"),
     ]
-    ticks = tuple((value, f"{value:g}") for value in (0, 0.2, 0.4, 0.6, 0.8, 1.0))
+    ticks = tuple((value, f"{value:g}") for value in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
     reach = resolved(state.resolution)
     shown = chart(
         lines,

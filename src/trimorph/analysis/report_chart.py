@@ -92,7 +92,7 @@ def chart(
     height: int = 260,
 ) -> Html:
     """Curves between two axes; ``bars`` are the edges, heights and colour of a histogram behind them."""
-    across, up = width - LEFT - RIGHT, height - TOP - BOTTOM
+    across, up = float(width - LEFT - RIGHT), float(height - TOP - BOTTOM)
     parts = [_grid(x, y, across, up)]
     if bars is not None:
         parts.append(_bars(*bars, x=x, y=y, across=across, up=up))

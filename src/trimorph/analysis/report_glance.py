@@ -58,7 +58,7 @@ def what_moves(analysis: Analysis, maps: StateMaps) -> str:
         power = power * maps.mask
     if float(power.sum()) <= 0 or len(maps.shown) < 2:
         return words + ". Their maps are all the same."
-    x, y, z = (signed(round(value)) for value in _centre(power, maps.pixel_size))
+    x, y, z = (signed(float(round(value))) for value in _centre(power, maps.pixel_size))
     return f"{words}. The maps differ most around (x, y, z) = ({x}, {y}, {z}) Å from the middle of the box."
 
 

@@ -196,7 +196,7 @@ def _histogram(values: Float[ndarray, " n"], name: str) -> Html:
     shown = chart(
         [],
         Axis(name, low, high),
-        Axis("particles", 0, 1.05 * float(counts.max())),
+        Axis("particles", 0.0, 1.05 * float(counts.max())),
         alt=alt,
         bars=(edges, counts.astype(np.float64), colour_of(0)),
         width=640,

@@ -106,10 +106,10 @@ def correlation(value: float | None) -> str:
     return UNKNOWN if value is None or math.isnan(value) else f"{round(value, 2) + 0.0:.2f}"
 
 
-def number_cell(shown: str, value: float | None) -> Cell:
+def number_cell(shown: str, value: float | int | None) -> Cell:
     """A cell of a table that is sorted by a number; what is unknown comes last."""
     known = value is not None and not math.isnan(value)
-    return Cell(text(shown), value if known and value is not None else math.inf)
+    return Cell(text(shown), float(value) if known and value is not None else math.inf)
 
 
 def word_cell(words: object) -> Cell:

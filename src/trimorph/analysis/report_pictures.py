@@ -1,7 +1,7 @@
 """Pictures of maps for a report: surfaces, projections, slices and changes, each a small PNG.
 
 All maps of one kind are shown alike: in one frame, with one level and one range of greys.
-Letters: m maps, d voxels along an edge.
+Letters: m maps, o other maps, d voxels along an edge.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trimorph.analysis.report_png import change, grey, png
 from trimorph.analysis.surface_view import silhouette, surface_view
 from trimorph.run.panels import frame
 
-Maps = Float[ndarray, "m d d d"]
+Maps, Others = Float[ndarray, "m d d d"], Float[ndarray, "o d d d"]
 
 AXES = "zyx"
 LEVEL = 0.25
@@ -47,7 +47,7 @@ class Gallery:
     places: tuple[int, int, int]
 
     @classmethod
-    def of(cls, maps: Maps, mean: Float[ndarray, "d d d"], around: Maps, axis: int) -> Gallery:
+    def of(cls, maps: Maps, mean: Float[ndarray, "d d d"], around: Others, axis: int) -> Gallery:
         """The part of the maps where any of ``around``, which have no noise, has density."""
         z, y, x = frame(around.mean(0), around.std(0))
         power = around[:, z, y, x].var(0)
@@ -120,7 +120,7 @@ def best_axis(maps: Maps) -> int:
 
 
 def changed(
-    changes: Maps, *, around: Maps, axis: int, most: float | None = None
+    changes: Maps, *, around: Others, axis: int, most: float | None = None
 ) -> tuple[list[bytes], float]:
     """Projections of changes along an axis, red for less and blue for more, and where the colours end."""
     z, y, x = frame(around.mean(0), around.std(0))

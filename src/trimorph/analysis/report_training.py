@@ -70,9 +70,9 @@ def _term(name: str, metrics: list[dict[str, Any]]) -> Html:
     lines = [_curve(points, "steps", FAINT, 1.2), _curve(means, "epochs", STRONG, 2.2)]
     low, high = _limits(np.array([value for _, value in means]), np.array([value for _, value in points]))
     ticks = round_ticks(low, high, 5)
-    last = epochs[-1]["epoch"]
-    x = Axis("epoch", 0, last, round_ticks(0, last, 7) if last > 6 else None)
-    words = f"{name} over {last} epochs: {means[0][1]:.4g} at first, {means[-1][1]:.4g} at the end"
+    last = float(epochs[-1]["epoch"])
+    x = Axis("epoch", 0.0, last, round_ticks(0.0, last, 7) if last > 6 else None)
+    words = f"{name} over {last:.0f} epochs: {means[0][1]:.4g} at first, {means[-1][1]:.4g} at the end"
     shown = chart(
         lines, x, Axis("", low, high, ticks), alt=words, marks=_stages(epochs), width=360, height=230
     )
@@ -105,7 +105,7 @@ def _stages(epochs: list[dict[str, Any]]) -> list[Mark]:
         start, limit = line["epoch"] - 1, line.get("resolution")
         word = line["stage"] if limit is None else resolved(limit)
         room = start >= free and word != said
-        marks.append(Mark("x", start, word if room else ""))
+        marks.append(Mark("x", float(start), word if room else ""))
         stage, said = line["stage"], word
         free = start + 0.16 * epochs[-1]["epoch"] if room else free
     return marks

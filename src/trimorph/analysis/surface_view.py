@@ -1,6 +1,6 @@
 """What an isosurface of a density looks like from one side, in shades of grey.
 
-Letters: d voxels along an edge.
+Letters: d voxels along an edge, e steps along the view, p pixels along an edge of the picture.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _from_the_eye(density: Float[ndarray, "d d d"], axis: int) -> Float[ndarray,
     return turned if axis == 1 else turned[::-1]
 
 
-def _finer(density: Float[ndarray, "d d d"], pixels: int) -> Float[ndarray, "d p p"]:
+def _finer(density: Float[ndarray, "d d d"], pixels: int) -> Float[ndarray, "e p p"]:
     """The density with so many pixels across and half as many again along the view, linear between voxels."""
     across = _between(density.shape[-1], pixels)
     along = _between(len(density), min(3 * len(density) // 2, pixels))
@@ -74,7 +74,7 @@ def _between(voxels: int, pixels: int) -> Float[ndarray, "p d"]:
     return weight.astype(np.float32)
 
 
-def _depth(density: Float[ndarray, "d p p"], level: float) -> tuple[ndarray, NDArray[np.bool_]]:
+def _depth(density: Float[ndarray, "e p p"], level: float) -> tuple[ndarray, NDArray[np.bool_]]:
     """How far a ray goes until the density reaches the level, in voxels, and whether it does."""
     above = density >= level
     seen = np.asarray(above.any(axis=0))
