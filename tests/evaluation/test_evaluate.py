@@ -187,6 +187,23 @@ def test_particles_of_a_run_are_found_by_their_place_in_the_stack(
     assert whole.rows.tolist() == list(range(COUNT))
 
 
+def test_structures_and_distances_of_a_run_are_in_the_table(
+    made: Simulation, finished: Run, tmp_path: Path
+) -> None:
+    replace(made.truth, source="adk").write(tmp_path / "adk_truth.npz")
+    name = "A:122-159 to A:30-59"
+    found = evaluate(finished.path, tmp_path / "adk_truth.npz", distances=[name], output=tmp_path / "out")
+    values = found.scored[0].values
+    assert 1.0 < values["rmsd_superposed"] <= values["rmsd"]
+    assert 0 < found.blind["rmsd_superposed"] < 8.0  # open against states between closed and open
+    assert f"distance_pearson: {name}" in values
+    assert any(line.startswith(f"{name}, error, Å") for line in table_lines(found))
+    with (tmp_path / "out" / "structures.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == COUNT
+    assert f"{name} true" in rows[0]
+
+
 def test_other_particles_are_refused(made: Simulation, finished: Run, tmp_path: Path) -> None:
     rows_of(made.truth, np.roll(np.arange(COUNT), 1)).write(tmp_path / "other_truth.npz")
     with pytest.raises(
@@ -212,6 +229,17 @@ def test_choices_that_do_not_fit_are_refused(made: Simulation, finished: Run, fi
         evaluate([z, z], made.truth_file, maps=[maps])
     with pytest.raises(InputError, match=r"Found --weights w\.pkl, --config None, 1 files"):
         evaluate(z, made.truth_file, weights=Path("w.pkl"))
+    with pytest.raises(
+        InputError, match='Found --distance "A:1-9 to A:20-30" and no true structures; wanted'
+    ):
+        evaluate(z, made.truth_file, distances=["A:1-9 to A:20-30"])
+    replace(made.truth, source="adk").write(files / "adk_truth.npz")
+    with pytest.raises(InputError, match="Found true structures and nothing that moves one; wanted a run of"):
+        evaluate(z, files / "adk_truth.npz", distances=["A:1-9 to A:20-30"])
+    with pytest.raises(
+        InputError, match=r"Found --mask m\.mrc and no adk_states beside adk_truth\.npz; wanted"
+    ):
+        evaluate(z, files / "adk_truth.npz", mask=Path("m.mrc"))
     with pytest.raises(InputError, match="Found 0 images; wanted at least 1, or all"):
         evaluate(z, made.truth_file, images=0)
     with pytest.raises(FileExistsError, match="wanted a new folder for the evaluation, and nothing was"):

@@ -42,7 +42,7 @@ def command(
         weights: cryoDRGN's weights.N.pkl, for one file of latents; found beside its z.N.pkl by itself.
         config: cryoDRGN's config.yaml that goes with the weights.
         mask: MRC mask (0 to 1) for the masked scores; by default one around what is dense in any state.
-        images: How many images, spread over the data, have their maps compared, or all.
+        images: How many images, spread over the data, have their maps compared, or all; and states at most.
         structures: PDB or mmCIF files that were simulated, every model a state, for runs of segments.
         distance: Two groups of residues ("A:118-160 to A:30-59") whose distance is compared.
         classes: The states have no order, whatever their numbers.

@@ -12,12 +12,13 @@ from numpy import ndarray
 
 from trimorph.core.errors import InputError
 from trimorph.data.ensemble import CLASSES
+from trimorph.data.structure import Structure
 from trimorph.data.truth import Truth
-from trimorph.evaluation.candidate import MapChoice, distinct_names, read_candidate
+from trimorph.evaluation.candidate import Candidate, MapChoice, distinct_names, read_candidate
 from trimorph.evaluation.latent_scores import score_latents
 from trimorph.evaluation.map_scores import Curves, Progress, blind_curves
 from trimorph.evaluation.motion_scores import informed_latents
-from trimorph.evaluation.scored import Scored, curve_values, score_candidate
+from trimorph.evaluation.scored import Scored, curve_values, moves_structure, score_candidate
 from trimorph.evaluation.shell_correlation import cryobench_area
 from trimorph.evaluation.structure_scores import true_structures
 from trimorph.evaluation.true_maps import TrueMaps
@@ -87,18 +88,21 @@ def evaluate(
     ]
     true_maps, notes = _true_maps(Path(truth), known, states=states, mask=mask)
     true_models = true_structures(known, structures)
+    _refuse_idle(candidates, true_models, structures=structures, distances=distances)
     scored = tuple(
         score_candidate(
             each, known, true_maps, true_models, images=images, distances=distances, progress=progress
         )
         for each in candidates
     )
-    blind_images = _blind_images(scored, true_maps)
+    first = next((each for each in scored if each.images is not None), None)
+    asked = None if first is None else first.images
+    blind_images = None if true_maps is None or asked is None else blind_curves(asked.state, true_maps)
     found = Evaluation(
         truth=known,
         truth_file=Path(truth),
         scored=scored,
-        blind=_blind(scored[0], blind_images),
+        blind=_blind(scored, blind_images, true_maps),
         ceiling=_ceiling(known, scored[0].candidate.rows, with_maps=true_maps is not None),
         blind_images=blind_images,
         notes=tuple(notes),
@@ -146,26 +150,48 @@ def _true_maps(
     if folder is None:
         folder = file.with_name(file.name.removesuffix("_truth.npz") + "_states")
         if not folder.is_dir():
+            if mask is not None:
+                raise InputError(
+                    f"Found --mask {mask} and no {folder.name} beside {file.name}; wanted the maps of the "
+                    "states to use it for. Say with --states where they are."
+                )
             return None, [f"no {folder.name} beside {file.name}: maps are not scored (--states says where)"]
     return TrueMaps.read(folder, truth, mask=mask), []
 
 
-def _blind(first: Scored, images: Curves | None) -> dict[str, float]:
+def _refuse_idle(
+    candidates: Sequence[Candidate],
+    true_models: list[Structure] | None,
+    *,
+    structures: Sequence[Path],
+    distances: Sequence[str],
+) -> None:
+    """Raise InputError for structures that no candidate moves, and distances that are in none."""
+    if distances and true_models is None:
+        raise InputError(
+            f'Found --distance "{distances[0]}" and no true structures; wanted those that were simulated. '
+            "Pass them with --structures."
+        )
+    if (structures or distances) and not any(moves_structure(each) for each in candidates):
+        raise InputError(
+            "Found true structures and nothing that moves one; wanted a run of segments among what is "
+            "evaluated. Leave --structures and --distance out."
+        )
+
+
+def _blind(scored: tuple[Scored, ...], images: Curves | None, true_maps: TrueMaps | None) -> dict[str, float]:
     """What latents score that were dealt to the particles at random, one map, and a structure at rest."""
-    z = first.candidate.z
-    dealt = np.random.default_rng(0).permutation(len(z))
-    found = score_latents(z[dealt], first.truth)
+    z, truth = scored[0].candidate.z, scored[0].truth
+    found = score_latents(z[np.random.default_rng(0).permutation(len(z))], truth)
     values = found.values | found.blind
-    values |= {} if images is None else curve_values(images, "image")[0]
-    return values | ({} if first.structures is None else first.structures.blind())
-
-
-def _blind_images(scored: tuple[Scored, ...], true_maps: TrueMaps | None) -> Curves | None:
-    with_maps = [each for each in scored if each.images is not None]
-    if true_maps is None or not with_maps:
-        return None
-    assert with_maps[0].images is not None
-    return blind_curves(with_maps[0].images.state, true_maps)
+    states = next((each.states for each in scored if each.states is not None), None)
+    if images is not None and true_maps is not None:
+        values |= curve_values(images, "image")[0]
+        if states is not None:
+            one = blind_curves(states.state, true_maps)
+            values |= curve_values(one, "state")[0] | curve_values(one, "state_mean")[0]
+    moved = next((each.structures for each in scored if each.structures is not None), None)
+    return values if moved is None else values | moved.blind()
 
 
 def _ceiling(known: Truth, rows: Int[ndarray, " n"], *, with_maps: bool) -> dict[str, float]:
@@ -179,7 +205,7 @@ def _ceiling(known: Truth, rows: Int[ndarray, " n"], *, with_maps: bool) -> dict
     if with_maps:
         curve = np.ones(truth.box // 2)
         area = float(cryobench_area(curve, box=truth.box))
-        for name in ("image", "state"):
+        for name in ("image", "state", "state_mean"):
             found |= {f"{name}_fsc": 1.0, f"{name}_fsc_masked": 1.0}
             found |= {f"{name}_area": area, f"{name}_area_masked": area}
     return found

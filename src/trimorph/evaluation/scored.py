@@ -63,7 +63,7 @@ def score_candidate(
 ) -> Scored:
     """Score a candidate's latents, its maps where there are true ones, and its structures.
 
-    ``images`` says of how many particles maps are compared, None of all.
+    ``images`` says of how many particles maps are compared, and of how many states at most; None of all.
     """
     truth, z = rows_of(known, candidate.rows), candidate.z
     latents = score_latents(z, truth)
@@ -92,12 +92,18 @@ def score_candidate(
     )  # fmt: skip
 
 
+def moves_structure(candidate: Candidate) -> bool:
+    """Whether it is a run whose method moves a structure."""
+    run = candidate.embedding.run
+    return run is not None and isinstance(run.method(candidate.embedding.epoch), StructureMethod)
+
+
 def _moved(
     candidate: Candidate, truth: Truth, structures: list[Structure], distances: Sequence[str]
 ) -> StructureScores | None:
     """Scores of the structures of a run that moves one."""
     run, epoch = candidate.embedding.run, candidate.embedding.epoch
-    if run is None or not isinstance(run.method(epoch), StructureMethod):
+    if run is None or not moves_structure(candidate):
         return None
     particles = spread(len(candidate.z), STRUCTURES)
     return score_structures(
@@ -127,8 +133,9 @@ def _curves(
     found = {"image": asked(z[particles], truth.state[particles])}
     if maps.particles is None:
         states, mean, middle = state_latents(z, truth)
-        found["state"] = asked(middle, states)
-        found["state_mean"] = asked(mean, states)
+        some = spread(len(states), len(particles))
+        found["state"] = asked(middle[some], states[some])
+        found["state_mean"] = asked(mean[some], states[some])
     return found
 
 
