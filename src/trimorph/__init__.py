@@ -12,7 +12,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trimorph.analysis.agreement import SelectionAgreement, StateAgreement, selections_agree, states_agree
+    from trimorph.analysis.analysis import Analysis
+    from trimorph.analysis.analysis_settings import AnalysisSettings
+    from trimorph.analysis.analyze import analyze
     from trimorph.analysis.select import Conditions, Selection, select
+    from trimorph.analysis.states import States, find_states
     from trimorph.core.ctf import CTF
     from trimorph.core.disk import FourierDisk
     from trimorph.core.errors import InputError
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from trimorph.run.bias import BiasReport, check_bias
     from trimorph.run.chart import Chart, read_chart
     from trimorph.run.cryodrgn import load_cryodrgn
+    from trimorph.run.embedding import Embedding, read_embedding
     from trimorph.run.encode import encode
     from trimorph.run.export_latents import write_latents
     from trimorph.run.export_modes import write_modes
@@ -45,9 +51,18 @@ if TYPE_CHECKING:
     from trimorph.training.settings import TrainingSettings
 
 _HOMES = {
+    "SelectionAgreement": "analysis.agreement",
+    "StateAgreement": "analysis.agreement",
+    "selections_agree": "analysis.agreement",
+    "states_agree": "analysis.agreement",
+    "Analysis": "analysis.analysis",
+    "AnalysisSettings": "analysis.analysis_settings",
+    "analyze": "analysis.analyze",
     "Conditions": "analysis.select",
     "Selection": "analysis.select",
     "select": "analysis.select",
+    "States": "analysis.states",
+    "find_states": "analysis.states",
     "CTF": "core.ctf",
     "FourierDisk": "core.disk",
     "InputError": "core.errors",
@@ -68,12 +83,14 @@ _HOMES = {
     "Chart": "run.chart",
     "read_chart": "run.chart",
     "load_cryodrgn": "run.cryodrgn",
+    "Embedding": "run.embedding",
+    "read_embedding": "run.embedding",
     "encode": "run.encode",
     "write_latents": "run.export_latents",
+    "write_modes": "run.export_modes",
     "Fit": "run.fit",
     "fit": "run.fit",
     "Modes": "run.modes",
-    "write_modes": "run.export_modes",
     "MotionReport": "run.motion",
     "write_motion": "run.motion",
     "Observability": "run.observability",
@@ -91,9 +108,12 @@ _HOMES = {
 
 __all__ = [
     "CTF",
+    "Analysis",
+    "AnalysisSettings",
     "BiasReport",
     "Chart",
     "Conditions",
+    "Embedding",
     "Evaluation",
     "Fit",
     "FourierDisk",
@@ -107,24 +127,32 @@ __all__ = [
     "Recipe",
     "Run",
     "Selection",
+    "SelectionAgreement",
+    "StateAgreement",
+    "States",
     "StructuresReport",
     "TrainingSettings",
     "Truth",
+    "analyze",
     "check_bias",
     "compare_maps",
     "describe",
     "encode",
     "evaluate",
+    "find_states",
     "fit",
     "load_cryodrgn",
     "open_particles",
     "quick",
     "read_chart",
+    "read_embedding",
     "read_particles",
     "reconstruct",
     "resume",
     "select",
+    "selections_agree",
     "simulate",
+    "states_agree",
     "train",
     "write_latents",
     "write_modes",

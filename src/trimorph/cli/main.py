@@ -27,6 +27,7 @@ COMMANDS = {
     "validate": "whether motion is real: half sets, nulls, a verdict a mode, what could have been seen",
     "select": "particles of a run by their latents: star, .cs with .csg, or row numbers",
     "evaluate": "scores of runs and of other programs' latents and maps against a known truth",
+    "agree": "how far replicates agree in their states, or selections in their particles",
     "latents": "latents of a run as csv, npy or cryoDRGN's pkl",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,21 @@ def read_index(path: Path | str) -> NDArray[Any]:
     return found
 
 
+def particle_keys(path: Path) -> set[Hashable]:
+    """What tells the particles of a selection apart: row numbers, image names of a star file, uids of a .cs.
+
+    Errors: FileNotFoundError; InputError where a file holds something else.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: found no such file; wanted a selection. Check the path.")
+    if path.suffix.lower() == ".star":
+        return set(_star_file_keys(path))
+    if path.suffix.lower() == ".cs":
+        return set(_cs_uids(_load_cs(path), path).tolist())
+    index = read_index(path)
+    return set((np.flatnonzero(index) if index.dtype == bool else index).tolist())
+
+
 def _by_index(table: ParticleTable, path: Path) -> NDArray[np.bool_]:
     index = read_index(path)
     rows = _source_rows(table)
@@ -136,7 +151,7 @@ def _source_rows(table: ParticleTable) -> int:
 def _by_subset(table: ParticleTable, path: Path) -> NDArray[np.bool_]:
     kind = path.suffix.lower()
     known: Sequence[object]
-    wanted: set[object]
+    wanted: Set[object]
     if kind == ".star" and table.columns.star is not None:
         known, wanted, what = _star_keys(table), _star_file_keys(path), "image names"
     elif kind == ".cs" and table.columns.cs is not None:
@@ -168,7 +183,7 @@ def _star_keys(table: ParticleTable) -> list[tuple[int, str]]:
     return [(int(keys[row][0]), keys[row][1]) for row in table.row]
 
 
-def _star_file_keys(path: Path) -> set[object]:
+def _star_file_keys(path: Path) -> set[tuple[int, str]]:
     from trimorph.data.star import image_keys
     from trimorph.data.star_blocks import read_blocks
     from trimorph.data.star_rows import join_optics
@@ -178,11 +193,19 @@ def _star_file_keys(path: Path) -> set[object]:
 
 
 def _uids(table: ParticleTable, path: Path) -> tuple[list[object], set[object]]:
+    rows = table.columns.cs
+    assert rows is not None  # so chosen
+    known = _cs_uids(rows, table.source)
+    return known[table.row].tolist(), set(_cs_uids(_load_cs(path), path).tolist())
+
+
+def _cs_uids(rows: NDArray[Any], source: Path) -> NDArray[Any]:
+    if "uid" not in (rows.dtype.names or ()):
+        raise InputError(f"{source}: found no field uid; wanted it to match particles. Export them again.")
+    return rows["uid"]
+
+
+def _load_cs(path: Path) -> NDArray[Any]:
     from trimorph.data.cs_rows import load_cs
 
-    subset, rows = load_cs(path), table.columns.cs
-    assert rows is not None  # so chosen
-    for name, array in ((path, subset), (table.source, rows)):
-        if "uid" not in (array.dtype.names or ()):
-            raise InputError(f"{name}: found no field uid; wanted it to match particles. Export them again.")
-    return rows["uid"][table.row].tolist(), set(subset["uid"].tolist())
+    return load_cs(path)
