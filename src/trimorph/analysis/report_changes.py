@@ -20,7 +20,12 @@ HOW = (
 
 
 def changes_section(files: Sequence[StateFiles], maps: StateMaps) -> Html:
-    """Projections of every state less the mean: of the particles' own maps, and of the model's."""
+    """Projections of every state less the mean: of the particles' own maps, and of the model's.
+
+    Nothing where there is one state alone.
+    """
+    if len(files) < 2:
+        return Html("")
     axis = best_axis(maps.shown)
     decoded, own = maps.decoded - maps.mean(maps.decoded), maps.changes
     rows = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trimorph.analysis.analysis import Analysis
-from trimorph.analysis.concern import Concern
+from trimorph.analysis.concern import Concern, sentence
 from trimorph.analysis.concerns_of_latents import concerns_of_latents
 from trimorph.analysis.concerns_of_states import concerns_of_states
 from trimorph.analysis.data_summary import DataSummary
@@ -29,7 +30,7 @@ def find_concerns(
     found = [
         *concerns_of_states(analysis, data, differences),
         *concerns_of_latents(analysis, data, shares, metrics),
-        *_not_asked(analysis),
+        *_validated(analysis),
     ]
     return tuple(sorted(found, key=lambda one: ("warning", "note", "passed").index(one.kind)))
 
@@ -59,12 +60,23 @@ def concerns_html(concerns: Sequence[Concern]) -> Html:
     return join(parts)
 
 
-def _not_asked(analysis: Analysis) -> Iterator[Concern]:
-    source = analysis.embedding.source
+def _validated(analysis: Analysis) -> Iterator[Concern]:
+    """What `trimorph validate` has said of the run, if it was asked."""
+    run = analysis.embedding.run
+    path = None if run is None else run.path / "analysis" / "validation" / "verdict.json"
+    if path is not None and path.is_file():
+        told = json.loads(path.read_text(encoding="utf-8"))
+        words = " ".join(sentence(line) for line in told["lines"])
+        if told["heterogeneous"]:
+            yield Concern("passed", "Validation", words)
+        else:
+            yield Concern("warning", "Validation found nothing that is real", words)
+        return
     yield Concern(
         "note",
         "Not shown here",
         "States were chosen by latents that the same images gave, so that noise can be sorted into states "
         "which differ in both half sets. Whether the motion is real is another question: "
-        f"trimorph validate {source} trains half sets apart and on simulations without motion.",
+        f"trimorph validate {analysis.embedding.source} trains half sets apart, and looks at images in which "
+        "nothing differs.",
     )

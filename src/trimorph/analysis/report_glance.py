@@ -95,6 +95,8 @@ def how_sure(analysis: Analysis, maps: StateMaps) -> str:
         return "Not known: there are no maps of the particles themselves, only the model's."
     low, high = resolved(min(known)), resolved(max(known))
     words = f"The particles' own maps reach {low}" + ("" if low == high else f" to {high}") + " (FSC 0.143)."
+    if len(maps.decoded) < 2:
+        return words
     if not maps.differences:
         return words + " No half maps were kept, so that nothing says whether their differences are real."
     values = [one.correlation for one in maps.differences]

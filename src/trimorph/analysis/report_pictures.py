@@ -17,7 +17,8 @@ from trimorph.analysis.report_png import change, grey, png
 from trimorph.analysis.surface_view import silhouette, surface_view
 from trimorph.run.panels import frame
 
-Maps, Others = Float[ndarray, "m d d d"], Float[ndarray, "o d d d"]
+Maps = Float[ndarray, "m d d d"]
+Others = Float[ndarray, "o d d d"]
 
 AXES = "zyx"
 LEVEL = 0.25
@@ -29,8 +30,8 @@ OUTLINE = (196, 92, 0)
 SURFACE = 176
 """Pixels along an edge of a surface."""
 
-SLICES = 24
-"""Slices that can be gone through."""
+SLICES, PIXELS = 24, 1_500_000
+"""Slices that can be gone through, and pixels that those of all maps take together, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,8 @@ class Gallery:
     def depths(self) -> list[int]:
         """The slices across the axis that are gone through."""
         box = self.maps.shape[-1]
-        step = max(1, -(-box // SLICES))
+        most = min(max(PIXELS // self.maps[:, 0].size, 1), SLICES)
+        step = max(1, -(-box // most))
         return list(range(box // 2 % step, box, step))
 
     @cached_property
