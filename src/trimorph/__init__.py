@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from trimorph.data.tables import ParticleTable
     from trimorph.data.truth import Truth
     from trimorph.evaluation.evaluate import Evaluation, evaluate
+    from trimorph.evaluation.validate import Validation, validate
+    from trimorph.evaluation.validate_settings import ValidationSettings
     from trimorph.reconstruction.from_file import compare_maps
     from trimorph.reconstruction.reconstruct import reconstruct
     from trimorph.run.bias import BiasReport, check_bias
@@ -76,6 +78,9 @@ _HOMES = {
     "Truth": "data.truth",
     "Evaluation": "evaluation.evaluate",
     "evaluate": "evaluation.evaluate",
+    "Validation": "evaluation.validate",
+    "validate": "evaluation.validate",
+    "ValidationSettings": "evaluation.validate_settings",
     "compare_maps": "reconstruction.from_file",
     "reconstruct": "reconstruction.reconstruct",
     "BiasReport": "run.bias",
@@ -133,6 +138,8 @@ __all__ = [
     "StructuresReport",
     "TrainingSettings",
     "Truth",
+    "Validation",
+    "ValidationSettings",
     "analyze",
     "check_bias",
     "compare_maps",
@@ -154,6 +161,7 @@ __all__ = [
     "simulate",
     "states_agree",
     "train",
+    "validate",
     "write_latents",
     "write_modes",
     "write_motion",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,8 +43,12 @@ def command(
 
     for line in plan_validation(run, settings):
         print(line, flush=True)
-    with parts() as tell:
-        found = validate(run, settings, output=output, epoch=epoch, observer=TrainingDisplay(), progress=tell)
+    try:
+        with parts() as tell, TrainingDisplay() as display:
+            found = validate(run, settings, output=output, epoch=epoch, observer=display, progress=tell)
+    except KeyboardInterrupt:
+        print("\nnothing was written but half sets; the same command goes on with them", file=sys.stderr)
+        raise
     show_modes(found)
     for line in found.lines:
         print(line)

@@ -25,7 +25,7 @@ from trimorph.run.focus import FocusSettings, focus_mask
 LADDER = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 """Shifts in Å that are tried, as far as they are shorter than the particle's radius."""
 
-EDGE, DENSE, MOST = 4.0, 0.15, 0.6
+EDGE, DENSE, MOST = 2.0, 0.15, 0.6
 """Voxels over which a sphere falls to 0; share of the highest density from which on a voxel counts as dense;
 share of all density beyond which a region is no longer a part."""
 

@@ -37,7 +37,9 @@ def _draw_null(axes: Axes, found: Validation) -> None:
     modes = found.modes
     axes.set_xscale("symlog", linthresh=4, linscale=2)
     bins = np.linspace(-4, 4, 17)
-    axes.hist(found.null.z, bins=bins.tolist(), color=GREY, label=f"redrawn, {len(found.null.z)} values")
+    axes.hist(
+        found.null.z, bins=bins.tolist(), color=GREY, label=f"nothing differs, {len(found.null.z)} values"
+    )
     top = axes.get_ylim()[1]
     for place, mode in enumerate(modes):
         height = top * (1 - 0.8 * (place + 0.5) / len(modes))
@@ -48,9 +50,13 @@ def _draw_null(axes: Axes, found: Validation) -> None:
     axes.plot([], [], color=BLUE, label="real")
     axes.plot([], [], color=RED, label="not shown")
     most = max(max(mode.z for mode in modes), 4.0)
-    axes.set_xlim(-5, 3 * most)
+    axes.set_xlim(-6, 8 * most)
+    ticks = [value for value in (-4, -2, 0, 2, 4, 10, 30, 100, 300, 1000) if value < 8 * most]
+    axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_ylim(0, 1.25 * top)
     axes.set(xlabel="z", ylabel="values", title="Modes against the null")
-    axes.legend(fontsize=7, frameon=False, loc="upper right")
+    axes.legend(fontsize=7, frameon=False, loc="upper left", ncols=3, handlelength=1)
 
 
 def _draw_effects(axes: Axes, found: Validation) -> None:

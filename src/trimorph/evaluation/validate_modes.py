@@ -11,13 +11,17 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from trimorph.evaluation.validate_images import Slices
 from trimorph.evaluation.validate_scores import Whitened
 from trimorph.methods.mode_agreement import shells
 from trimorph.methods.mode_problem import random_modes
 from trimorph.run.run import Run
 
-PASSES, SPARE = 6, 4
+PASSES, SPARE = 4, 2
 """Passes through the images, and modes that are carried along beside those that are wanted."""
+
+LEAST = 1e-3
+"""What images see of a shell is taken as at least this share of what they see of the best one."""
 
 DECODED = 96
 """Particles at whose latents a model is decoded to see in which ways its densities differ."""
@@ -99,7 +103,7 @@ def _applied(seen: Whitened, rows: Int[ndarray, " r"], values: Tensor, *, residu
     It is the gradient of half of sum_i (r_i^T A_i u)^2 - |A_i u|^2.
     """
     modes = values.detach().requires_grad_()
-    for index, design in seen.design(modes, rows):
+    for index, design in seen.design(modes, rows, slices=Slices(seen.images.disk, width=2)):
         total = -design.square().sum()
         if residual:
             along = torch.einsum("bmk,bm->bk", design, seen.residual[index])
@@ -116,9 +120,11 @@ def _whitening(modes: Tensor, seen: Tensor, radius: float) -> Float[Tensor, "c c
     first, second = torch.fft.fftn(modes, dim=(1, 2, 3)), torch.fft.fftn(seen, dim=(1, 2, 3))
     cross = torch.zeros(count).index_add_(0, flat, (first.conj() * second).real.sum(0).flatten())
     power = torch.zeros(count).index_add_(0, flat, first.abs().square().sum(0).flatten())
+    information = cross / power.clamp_min(1e-20)
+    information[0] = information[1]  # of which images show nothing, as their mean is not looked at
     there = torch.arange(count) <= radius
-    information = (cross / power.clamp_min(1e-20)).clamp_min(1e-6 * float(cross[there].max() / power.max()))
-    return torch.where(there, information.rsqrt(), 0.0)[shell]
+    least = LEAST * float(information[there].max())
+    return torch.where(there, information.clamp_min(least).rsqrt(), 0.0)[shell]
 
 
 def _filtered(values: Tensor, gain: Tensor) -> Tensor:

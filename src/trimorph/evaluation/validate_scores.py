@@ -87,18 +87,18 @@ class Whitened:
         return torch.view_as_real((values * unit)[:, self.order]).movedim(-1, 2).flatten(1, 2)
 
     def design(
-        self, modes: Float[Tensor, "k c c c"], rows: Int[ndarray, " r"]
+        self, modes: Float[Tensor, "k c c c"], rows: Int[ndarray, " r"], *, slices: Slices
     ) -> Iterator[tuple[Tensor, Float[Tensor, "b m k"]]]:
         """For some of the images at a time: their numbers, and what a unit of each mode adds to them."""
         for batch in self.images.batches(rows, AT_ONCE):
-            found = self.columns(self.slices.of(modes, batch), batch)
+            found = self.columns(slices.of(modes, batch), batch)
             yield batch.index, _without(found, self.nuisance[batch.index], self.split)
 
     def scores(self, modes: Float[Tensor, "k c c c"], rows: Int[ndarray, " r"]) -> Scores:
         """What some of the images say of modes, of each without what those before it explain."""
         parts: list[tuple[Tensor, ...]] = []
         with torch.no_grad():
-            for index, design in self.design(modes, rows):
+            for index, design in self.design(modes, rows, slices=self.slices):
                 residual = self.residual[index]
                 sides = (slice(None, self.split), slice(self.split, None))
                 found = [_score(design[:, side], residual[:, side]) for side in sides]

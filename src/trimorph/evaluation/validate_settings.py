@@ -8,6 +8,9 @@ from math import ceil
 from trimorph.core.checks import check_range
 from trimorph.core.errors import InputError
 
+FEWEST = 8
+"""Values of z where nothing differs, at least: both half sets, all modes and redrawn data sets together."""
+
 
 @dataclass(frozen=True)
 class ValidationSettings:
@@ -41,10 +44,16 @@ class ValidationSettings:
         check_range("modes", self.modes, least=1, most=20)
         check_range("moved", self.moved, above=0, most=0.99)
         check_range("level", self.level, above=0, most=0.5)
+        values = 2 * self.nulls * self.modes
+        if values < FEWEST:
+            raise InputError(
+                f"Found {self.nulls} redrawn data sets for {self.modes} modes, which give {values} values "
+                f"where nothing differs; wanted {FEWEST} or more to compare with. Pass more --nulls."
+            )
         fewest = ceil(2 * self.modes / self.level)
         if self.shuffles < fewest:
             raise InputError(
                 f"Found {self.shuffles} shuffles for {self.modes} modes at a level of {self.level:g}; wanted "
-                f"{fewest} or more, as no p is below 1 / (shuffles + 1), which is corrected for the number of "
-                "modes."
+                f"{fewest} or more, as no p is below 1 / (shuffles + 1), which is corrected for the number "
+                "of modes."
             )

@@ -135,9 +135,10 @@ def say(
     if not null.parametric:
         least = 1 / (len(null.z) + 1)
         tail = f"counted, as they are not normal (p {null.normal:.2g}): none is below {least:.2g}"
+    mean, deviation = float(null.z.mean()), float(null.z.std(ddof=1))
     lines.append(
         f"null: of {len(draws.linear)} redrawn data sets in which nothing differs, {alarms} would be called "
-        f"heterogeneous by them alone; their z has the mean {null.z.mean():.2f} and the deviation {null.z.std(ddof=1):.2f} "
+        f"heterogeneous by them alone; their z has the mean {mean:.2f} and the deviation {deviation:.2f} "
         f"({len(null.z)} values), and p against them is {tail}. {shuffles} shuffles within bins of views "
         f"give no p below {1 / (shuffles + 1):.2g}"
     )
@@ -163,8 +164,8 @@ def _mode_line(mode: ModeVerdict) -> str:
     return (
         f"{mode.name}: real, p {_p(mode.p_redrawn)} against redrawn images, {_p(mode.p_shuffled)} "
         f"against shuffled ones, {_p(mode.p_holm)} after Holm. Both halves of an image's pixels agree on "
-        f"it to a correlation of {mode.correlation:.2f}; it makes {100 * mode.share_of_mean:.2g} % of the mean's "
-        f"power{moved}; component {mode.component} of the run's latents goes with it (|r| "
+        f"it to a correlation of {mode.correlation:.2f}; it makes {100 * mode.share_of_mean:.2g} % of the "
+        f"mean's power{moved}; component {mode.component} of the run's latents goes with it (|r| "
         f"{mode.component_correlation:.2f})"
     )
 

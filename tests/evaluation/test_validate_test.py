@@ -1,0 +1,127 @@
+"""The test and its nulls: what it says of images in which something moves, or nothing does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from evaluation.made_validation import BODY, PIXEL, blob, images_of
+from trimorph.core.errors import InputError
+from trimorph.evaluation.nulls import Null, draw_nulls, holm, mode_p, real_modes
+from trimorph.evaluation.power import LADDER, choose_region, find_power, most_steps, shifted
+from trimorph.evaluation.validate_modes import find_modes, normalised, shared_span
+from trimorph.evaluation.validate_scores import Scores, Whitened
+from trimorph.evaluation.validate_settings import ValidationSettings
+from trimorph.evaluation.validate_test import linear_test, shuffle_within, view_bins
+from trimorph.methods.variance_mask import particle_ball
+
+OPEN, CLOSED = BODY + blob(45, 0, 0, weight=0.8), BODY + blob(32, 32, 0, weight=0.8)
+MASK = particle_ball(len(BODY), PIXEL, radius=65.0)
+
+
+def test_the_leading_mode_is_the_change() -> None:
+    images = images_of([OPEN, CLOSED], 400, seed=1, noise=0.1)
+    seen = Whitened.of(images, images.mean())
+    found = find_modes(seen, np.arange(400), count=2, mask=MASK, seed=0)
+    assert abs(float((found[0] * normalised((OPEN - CLOSED)[None])[0]).sum())) > 0.85
+    inside, _ = shared_span(normalised((OPEN - CLOSED)[None]), found)
+    assert inside[0] > 0.85
+
+
+def test_a_change_is_real_and_noise_is_not() -> None:
+    told = []
+    for volumes in ([OPEN, CLOSED], [OPEN]):
+        images = images_of(volumes, 400, seed=2, noise=0.1)
+        test, _ = linear_test(images, modes=2, shuffles=399, seed=0)
+        null = draw_nulls(images, test, None, count=2, modes=2, seed=0).null
+        told.append(real_modes(test, null, level=0.01))
+        redrawn, shuffled = mode_p(test, null)
+        assert (shuffled >= 1 / 400).all()
+        assert (redrawn > 0).all()
+    assert told[0][0]
+    assert not told[1].any()
+
+
+def test_the_smallest_visible_shift_is_found_by_bisection() -> None:
+    images = images_of([OPEN], 300, seed=3, noise=0.1)
+    test, _ = linear_test(images, modes=2, shuffles=399, seed=0)
+    middle = (len(BODY) // 2) * PIXEL
+    region = choose_region(images, test, f"{middle + 45},{middle},{middle},16", varies=False)
+    assert region.centre[0] - middle == pytest.approx(45, abs=12)
+    tried: list[tuple[int, int]] = []
+    null = Null(np.random.default_rng(0).standard_normal(60))
+    power = find_power(
+        images, test, null, region=region, moved=0.5, modes=2, shuffles=399, level=0.01, seed=0,
+        progress=lambda *seen: tried.append(seen),
+    )  # fmt: skip
+    assert len(tried) <= most_steps(len(LADDER))
+    assert power.detectable is not None
+    assert 1.0 <= power.detectable <= 24.0
+    if power.hidden is not None:
+        assert LADDER.index(power.detectable) == LADDER.index(power.hidden) + 1
+    assert np.dot(power.direction, np.array(region.centre) - middle) == pytest.approx(0, abs=6)
+
+
+def test_only_what_is_in_the_region_is_moved() -> None:
+    part = blob(45, 0, 0, weight=0.8)
+    mask = (part > 0.02).float()
+    moved = shifted(OPEN, mask, np.array([0.0, 16.0, 0.0]), PIXEL)
+    rest = OPEN - OPEN * mask
+    assert torch.allclose(moved - rest, torch.roll(OPEN * mask, 2, 1), atol=1e-5)
+
+
+def test_shuffles_within_bins_take_away_what_the_view_alone_tells() -> None:
+    generator = np.random.default_rng(0)
+    bins = np.repeat(np.arange(20), 25)
+    by_view = generator.standard_normal(20)[bins][:, None]
+    noise = generator.standard_normal((2, 500, 1))
+    weight = np.ones((500, 1))
+    viewed = Scores(noise[0] + 2 * by_view, noise[1] + 2 * by_view, weight)
+    reached, average = shuffle_within(bins, viewed, count=200, seed=1)
+    assert reached[0] > 0.02
+    brute = [
+        np.mean([viewed.first[bins == b, 0].mean() * viewed.second[bins == b, 0].sum() for b in range(20)])
+    ]
+    assert average[0] == pytest.approx(20 * brute[0])
+    signal = generator.standard_normal((500, 1))
+    linked = Scores(noise[0] + signal, noise[1] + signal, weight)
+    assert shuffle_within(bins, linked, count=200, seed=1)[0][0] == pytest.approx(1 / 201)
+
+
+def test_views_of_a_bin_are_near_each_other() -> None:
+    direction = np.random.default_rng(1).standard_normal((2000, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    bins = view_bins(direction)
+    assert len(np.unique(bins)) == 80
+    spread = [direction[bins == b] @ direction[bins == b].mean(0) for b in np.unique(bins)]
+    assert np.concatenate(spread).min() > 0.9
+
+
+def test_p_is_that_of_the_null_and_counted_where_the_null_is_not_normal() -> None:
+    normal = Null(np.random.default_rng(2).standard_normal(200))
+    assert normal.parametric
+    assert normal.p(np.array([0.0, 2.0, 6.0])) == pytest.approx([0.5, 0.025, 0.0], abs=0.06)
+    heavy = Null(np.random.default_rng(3).standard_cauchy(99))
+    assert not heavy.parametric
+    assert heavy.p(np.array([1e9])).tolist() == [0.01]
+
+
+def test_holm_against_the_definition() -> None:
+    p = np.array([0.2, 0.004, 0.03, 0.03])
+    assert holm(p).tolist() == pytest.approx([0.2, 0.016, 0.09, 0.09])
+
+
+def test_wrong_regions_and_settings_are_refused() -> None:
+    images = images_of([OPEN], 300, seed=3)
+    test, _ = linear_test(images, modes=2, shuffles=0, seed=0)
+    with pytest.raises(InputError, match="wanted a mask file"):
+        choose_region(images, test, "nowhere.mrc", varies=False)
+    with pytest.raises(InputError, match="wanted x,y,z,radius in"):
+        choose_region(images, test, "1,2,x,4", varies=False)
+    with pytest.raises(InputError, match="with a radius of 0 Å"):
+        choose_region(images, test, "1,2,3,0", varies=False)
+    with pytest.raises(InputError, match="of the mean map's density"):
+        choose_region(images, test, "0,0,0,2", varies=False)
+    with pytest.raises(InputError, match="Found 99 shuffles for 6 modes"):
+        ValidationSettings(shuffles=99)
