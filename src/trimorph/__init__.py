@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from trimorph.run.fit import Fit, fit
     from trimorph.run.modes import Modes
     from trimorph.run.motion import MotionReport, write_motion
+    from trimorph.run.near import NearState, reconstruct_near
     from trimorph.run.observability import Observability, write_observability
     from trimorph.run.quick import quick
     from trimorph.run.recipe import Recipe
@@ -98,6 +99,8 @@ _HOMES = {
     "Modes": "run.modes",
     "MotionReport": "run.motion",
     "write_motion": "run.motion",
+    "NearState": "run.near",
+    "reconstruct_near": "run.near",
     "Observability": "run.observability",
     "write_observability": "run.observability",
     "quick": "run.quick",
@@ -125,6 +128,7 @@ __all__ = [
     "InputError",
     "Modes",
     "MotionReport",
+    "NearState",
     "Observability",
     "ParticleInput",
     "ParticleStack",
@@ -155,6 +159,7 @@ __all__ = [
     "read_embedding",
     "read_particles",
     "reconstruct",
+    "reconstruct_near",
     "resume",
     "select",
     "selections_agree",
