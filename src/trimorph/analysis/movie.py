@@ -24,7 +24,7 @@ COLOURS = 256
 """Colours of a GIF, all frames together: one set for all, so that what stands still does not flicker."""
 
 
-NEARLY_WHITE = 250
+NEARLY_WHITE = 245
 """Greys from which on a GIF is white, as most of a picture is, which a common set of colours makes grey."""
 
 

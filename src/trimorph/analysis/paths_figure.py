@@ -122,7 +122,7 @@ def _draw_strip(figure: SubFigure, path: LatentPath, crowd: Crowd, views: PathVi
     )
     axes[1][0].text(0.06 * pixels, 0.11 * pixels, f"{length:g} Å", color="white", fontsize=7.5)
     figure.supxlabel(
-        f"surfaces along {'zyx'[views.axis]} at one level, with the outline of their mean, and projections "
+        f"surfaces along {'zyx'[views.axis]} at one level, with the outline of the first, and projections "
         "in one range of greys; particles in brackets",
         fontsize=8,
     )

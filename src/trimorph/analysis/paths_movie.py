@@ -85,7 +85,8 @@ def _frame(views: PathViews) -> tuple[Figure, Axes, list[Axes], Axes]:
     for axes in (large, *small):
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
-    large.text(0.99, 0.01, f"along {'zyx'[views.axis]}", transform=large.transAxes, fontsize=8, ha="right")
+    seen = f"along {'zyx'[views.axis]}; orange: the first"
+    large.text(0.99, 0.01, seen, transform=large.transAxes, fontsize=8, ha="right")
     return figure, large, small, figure.add_axes((0.585, 0.15, 0.40, 0.72))
 
 

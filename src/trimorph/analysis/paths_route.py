@@ -22,7 +22,7 @@ from trimorph.analysis.paths import (
     graph_path,
     straight_path,
 )
-from trimorph.analysis.states import How, find_states
+from trimorph.analysis.states import states_of
 from trimorph.core.errors import InputError
 from trimorph.run.choose_latents import PERCENTILES, Chosen, numbers_of_particles, parse_latents, read_latents
 
@@ -58,10 +58,8 @@ class Route:
     """Latents that it leads to instead, as in 0,0;1,0."""
     z_file: Path | None = None
     """A file of them."""
-    states: int | None = None
-    """Number of states whose centres it leads to instead."""
-    how: How | None = None
-    """How states are found; by k-means if it is not said."""
+    states: str | None = None
+    """States whose centres it leads to instead: kmeans:6, mixture:4, peaks; see :func:`find_states`."""
     order: str | None = None
     """Which states, in which order, as in 0,3,2; all in their order if it is not said."""
     loop: bool = False
@@ -117,14 +115,14 @@ def find_path(mean: Float[ndarray, "n d"], route: Route) -> tuple[LatentPath, tu
 
 def _anchors(mean: Float[ndarray, "n d"], route: Route) -> Chosen:
     """The latents that the path leads to, and what to call them."""
-    if route.states is None and (route.how, route.order) != (None, None):
-        raise InputError("Found --how or --order without states; wanted --states with their number.")
+    if route.states is None and route.order is not None:
+        raise InputError("Found --order without states; wanted --states with it, such as kmeans:6.")
     if route.anchors is not None:
         number = np.array(numbers_of_particles(route.anchors, len(mean), flag="--anchors"))
         name = "_".join(map(str, number)) if len(number) <= 4 else f"{len(number)}_anchors"
         return Chosen(mean[number], number, name)
     if route.states is not None:
-        found = find_states(mean, how=route.how or "kmeans", count=route.states)
+        found = states_of(mean, route.states)
         order = list(range(found.count))
         if route.order is not None:
             order = numbers_of_particles(route.order, found.count, flag="--order", what="state")

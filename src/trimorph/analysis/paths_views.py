@@ -23,7 +23,7 @@ PIXELS = 240
 
 @dataclass(frozen=True, eq=False)
 class PathViews:
-    """Surfaces of maps from one side, with the outline of their mean, and projections along z, y and x.
+    """Surfaces of maps from one side, with the outline of the first, and projections along z, y and x.
 
     ``axis`` (0: z) is where surfaces are seen along, ``side`` the edge of all views in Å, and greys of the
     projections run from ``low`` to ``high``, one of each a direction.
@@ -43,7 +43,7 @@ class PathViews:
         density = np.stack([values for values, _ in small])
         axis = best_axis(density)
         shown = Gallery.of(density, density.mean(0), density, axis)
-        outline = silhouette(shown.mean, level=shown.level, axis=axis, pixels=PIXELS)
+        outline = silhouette(shown.maps[0], level=shown.level, axis=axis, pixels=PIXELS)
         surfaces = []
         for one in shown.maps:
             grey = surface_view(one, level=shown.level, axis=axis, pixels=PIXELS)

@@ -68,14 +68,14 @@ def write_path(
 
     Errors: InputError for a route that leads nowhere; FileExistsError for a folder in use; those of reading.
     """
+    if maps is not None and not volumes:
+        raise InputError("Found settings of maps with --no-volumes; wanted one of both.")
     embedding = source if isinstance(source, Embedding) else read_embedding(source, epoch=epoch)
     if embedding.run is None and maps is not None:
         raise InputError(
             f"{embedding.source}: found settings of maps for latents of a file, which have no model; wanted "
             "the folder of a run. Leave them out, or make maps with the program that the latents are of."
         )
-    if maps is not None and not volumes:
-        raise InputError("Found settings of maps with --no-volumes; wanted one of both.")
     path, lines = find_path(embedding.mean, route)
     home = Path() if embedding.run is None else embedding.run.path / "analysis"
     target = (output or home / f"path_{path.name}").absolute()

@@ -16,8 +16,7 @@ def command(
     anchors: str | None = None,
     z: str | None = None,
     z_file: Path | None = None,
-    states: int | None = None,
-    how: Literal["kmeans", "mixture", "peaks"] | None = None,
+    states: str | None = None,
     order: str | None = None,
     loop: bool = False,
     points: int | None = None,
@@ -40,7 +39,7 @@ def command(
 
     trimorph path run --anchors 50,2020
 
-    trimorph path run --by density --states 6 --order 0,3,5
+    trimorph path run --by density --states kmeans:6 --order 0,3,5
 
     trimorph path z.pkl --by graph --anchors 50,100 -o path
 
@@ -52,8 +51,8 @@ def command(
         anchors: Numbers of particles, from 0, that the path leads to in turn ("50,2020").
         z: Latents that it leads to instead: components parted by commas, latents by semicolons ("0,0;1,0").
         z_file: File of latents that it leads to instead, one a line (.txt, .csv, .npy).
-        states: Number of states whose centres it leads to instead.
-        how: How states are found; by k-means by default.
+        states: States whose centres it leads to instead: kmeans:6, mixture:4, or mixture and peaks, which
+            find a number themselves.
         order: Which states, in which order ("0,3,2"); all in their order by default.
         loop: Go back to the first anchor at the end.
         points: Number of points, evenly spaced from anchor to anchor; by default 10 if the path is straight,
@@ -79,7 +78,7 @@ def command(
     from trimorph.run.volumes import MapSettings
 
     route = Route(
-        by=by, anchors=anchors, z=z, z_file=z_file, states=states, how=how, order=order, loop=loop,
+        by=by, anchors=anchors, z=z, z_file=z_file, states=states, order=order, loop=loop,
         points=points, pc=pc, limits=limits, neighbours=neighbours, most=most, connect=connect,
     )  # fmt: skip
     maps = MapSettings(box, pixel_size, b_factor, low_pass, crop, flip, invert)
