@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from trimorph.analysis.analysis import Analysis
     from trimorph.analysis.analysis_settings import AnalysisSettings
     from trimorph.analysis.analyze import analyze
+    from trimorph.analysis.movie import write_movie
+    from trimorph.analysis.paths import LatentPath, component_path, density_path, graph_path, straight_path
+    from trimorph.analysis.paths_route import Route
+    from trimorph.analysis.paths_write import PathReport, write_path
     from trimorph.analysis.select import Conditions, Selection, select
     from trimorph.analysis.states import States, find_states
     from trimorph.core.ctf import CTF
@@ -50,7 +54,7 @@ if TYPE_CHECKING:
     from trimorph.run.run import Run
     from trimorph.run.structures import StructuresReport, write_structures
     from trimorph.run.train import resume, train
-    from trimorph.run.volumes import write_volumes
+    from trimorph.run.volumes import MapSettings, write_volumes
     from trimorph.training.settings import TrainingSettings
 
 _HOMES = {
@@ -61,6 +65,15 @@ _HOMES = {
     "Analysis": "analysis.analysis",
     "AnalysisSettings": "analysis.analysis_settings",
     "analyze": "analysis.analyze",
+    "write_movie": "analysis.movie",
+    "LatentPath": "analysis.paths",
+    "component_path": "analysis.paths",
+    "density_path": "analysis.paths",
+    "graph_path": "analysis.paths",
+    "straight_path": "analysis.paths",
+    "Route": "analysis.paths_route",
+    "PathReport": "analysis.paths_write",
+    "write_path": "analysis.paths_write",
     "Conditions": "analysis.select",
     "Selection": "analysis.select",
     "select": "analysis.select",
@@ -110,6 +123,7 @@ _HOMES = {
     "write_structures": "run.structures",
     "resume": "run.train",
     "train": "run.train",
+    "MapSettings": "run.volumes",
     "write_volumes": "run.volumes",
     "TrainingSettings": "training.settings",
 }
@@ -126,6 +140,8 @@ __all__ = [
     "Fit",
     "FourierDisk",
     "InputError",
+    "LatentPath",
+    "MapSettings",
     "Modes",
     "MotionReport",
     "NearState",
@@ -133,7 +149,9 @@ __all__ = [
     "ParticleInput",
     "ParticleStack",
     "ParticleTable",
+    "PathReport",
     "Recipe",
+    "Route",
     "Run",
     "Selection",
     "SelectionAgreement",
@@ -147,11 +165,14 @@ __all__ = [
     "analyze",
     "check_bias",
     "compare_maps",
+    "component_path",
+    "density_path",
     "describe",
     "encode",
     "evaluate",
     "find_states",
     "fit",
+    "graph_path",
     "load_cryodrgn",
     "open_particles",
     "quick",
@@ -165,12 +186,15 @@ __all__ = [
     "selections_agree",
     "simulate",
     "states_agree",
+    "straight_path",
     "train",
     "validate",
     "write_latents",
     "write_modes",
     "write_motion",
+    "write_movie",
     "write_observability",
+    "write_path",
     "write_structures",
     "write_volumes",
 ]
