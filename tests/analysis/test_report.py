@@ -19,7 +19,9 @@ from analysis.html_page import Element, Page
 from analysis.made_report import COMMAND, COUNT, HOSTILE, made_analysis
 from run.slider import Slider
 from trimorph.analysis.analysis import Analysis
+from trimorph.analysis.data_summary import DataSummary
 from trimorph.analysis.report import write_report
+from trimorph.analysis.report_concerns import find_concerns
 from trimorph.analysis.report_png import size_of
 from trimorph.methods import registry
 from trimorph.run.embedding import Embedding
@@ -60,7 +62,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else(made: Made) -> None:
             if address.startswith("#"):
                 assert address[1:] in ids
             elif element.name == "a" and address:
-                assert (folder / unquote(address)).is_file(), address
+                assert (folder / unquote(address)).exists(), address
             elif address:
                 assert address.startswith(("data:image/", "data:video/")), address[:60]
     assert not re.search(
@@ -171,6 +173,22 @@ def test_what_was_run_and_what_is_doubtful_is_said(made: Made) -> None:
     assert f"3 states of {COUNT} particles".replace(" ", "\u00a0") in answers[0].replace(" ", "\u00a0")
     assert "9.0 Å to 11.0 Å" in answers[2].replace("\u00a0", " ")
     assert "clear in every state" in answers[2]
+
+
+def test_a_verdict_of_a_validation_stands_in_the_report(made: Made) -> None:
+    _, analysis, _, _ = made
+    assert analysis.embedding.run is not None
+    path = analysis.embedding.run.path / "analysis" / "validation" / "verdict.json"
+    path.parent.mkdir(parents=True)
+    for heterogeneous, kind in ((True, "passed"), (False, "warning")):
+        path.write_text(
+            json.dumps({"heterogeneous": heterogeneous, "lines": ["mode 1: p = 0.5", "so it is"]})
+        )
+        found = find_concerns(analysis, data=DataSummary(None, None), shares={}, differences=(), metrics=[])
+        (told,) = (one for one in found if one.title.startswith("Validation"))
+        assert (told.kind, told.words) == (kind, "Mode 1: p = 0.5. So it is.")
+        assert not [one for one in found if "trimorph validate" in one.words]
+    path.unlink()
 
 
 def test_without_particles_and_own_maps_the_page_says_so(made: Made, tmp_path: Path) -> None:

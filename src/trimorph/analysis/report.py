@@ -69,7 +69,11 @@ def write_report(folder: Path, analysis: Analysis) -> Path:
         cards_section(analysis.state_files, maps, curves),
         Html("") if run is None else training_section(metrics),
         data_section(data),
-        Html("") if run is None else run_section(run, epoch=epoch, command=_command(), call=_call(analysis)),
+        Html("")
+        if run is None
+        else run_section(
+            run, epoch=epoch, command=_command(), call=_call(analysis), seconds=analysis.seconds
+        ),
         files_section(folder, analysis.folder),
     ]
     whole = page(title=_title(analysis), under=_under(analysis), sections=sections, foot=_foot())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
 from trimorph.analysis.report_html import Cell, Html, code, element, how, join, section, table, text
-from trimorph.analysis.report_numbers import number_cell, size, word_cell
+from trimorph.analysis.report_numbers import counted, number_cell, size, word_cell
 
 HOW = (
     "Paths are relative to the folder of the analysis; the links work where this page still lies in it. Maps "
@@ -21,22 +22,19 @@ MEANINGS = {
     "report.html": "this page",
 }
 
-LISTED = 200
-"""Files that are listed; of more, the folders are."""
-
 
 def files_section(folder: Path, shown: Path) -> Html:
-    """All files of the folder with their sizes; ``shown`` is where it lies, which it may not yet do."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    if len(paths) > LISTED:
-        rows = [_folder(one, folder) for one in sorted({path.parent for path in paths})]
-    else:
-        rows = [_file(path, folder) for path in paths]
+    """Files and folders with their sizes; ``shown`` is where all of it lies, which it may not yet do."""
+    paths = sorted(folder.iterdir())
+    rows = [_folder(path, folder) for path in paths if path.is_dir()]
+    rows += [_file(path, folder) for path in paths if path.is_file()]
     parts = [how(HOW), element("p", join([text("Folder:"), element("code", text(shown))]))]
     script = folder / "analysis.cxc"
     if script.is_file():
         parts.append(code(f"chimerax {shown / script.name}"))
-    return section("files", "Files", *parts, table(("file", "size", "what it is"), rows, caption="all files"))
+    return section(
+        "files", "Files", *parts, table(("file", "size", "what it is"), rows, caption="folders and files")
+    )
 
 
 def _file(path: Path, folder: Path) -> list[Cell]:
@@ -47,19 +45,25 @@ def _file(path: Path, folder: Path) -> list[Cell]:
 
 
 def _folder(path: Path, folder: Path) -> list[Cell]:
-    files = [one for one in path.iterdir() if one.is_file()]
-    name = path.relative_to(folder).as_posix()
+    files = [one for one in path.rglob("*") if one.is_file()]
+    name = f"{path.relative_to(folder).as_posix()}/"
     total = sum(one.stat().st_size for one in files)
-    return [word_cell(f"{name}/"), number_cell(size(total), total), word_cell(f"{len(files)} files")]
+    kinds = Counter(_meaning(one.name) or "file" for one in files)
+    said = ", ".join(counted(count, kind) for kind, count in sorted(kinds.items()))
+    return [
+        Cell(element("a", text(name), href=quote(name))),
+        number_cell(size(total), total),
+        word_cell(said),
+    ]
 
 
 def _meaning(name: str) -> str:
     kinds = {
         ".mrc": "map",
-        ".cif": "atoms",
-        ".pdb": "atoms",
+        ".cif": "structure",
+        ".pdb": "structure",
         ".png": "picture",
         ".csv": "table",
-        ".cxc": "ChimeraX",
+        ".cxc": "script for ChimeraX",
     }
     return MEANINGS.get(name, kinds.get(Path(name).suffix, ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,16 @@ HOW = (
 )
 
 
-def run_section(run: Run, *, epoch: int | None, command: str, call: str) -> Html:
+def run_section(
+    run: Run, *, epoch: int | None, command: str, call: str, seconds: Mapping[str, float]
+) -> Html:
     """Facts of the run, settings that differ from their defaults, and the commands."""
     record = read_provenance(run.path)
-    parts = [how(HOW), facts((name, text(value)) for name, value in run_facts(run, record, epoch))]
+    told = run_facts(run, record, epoch)
+    if seconds:
+        parted = ", ".join(f"{name} {duration(taken)}" for name, taken in seconds.items() if taken >= 1)
+        told.append(("this analysis", duration(sum(seconds.values())) + (f" ({parted})" if parted else "")))
+    parts = [how(HOW), facts((name, text(value)) for name, value in told)]
     parts.append(_settings(run.recipe))
     commands = [("Training", str(record.get("command", ""))), ("This analysis", command), ("In Python", call)]
     for name, words in commands:
@@ -88,8 +95,8 @@ def _settings(recipe: Recipe) -> Html:
     rows = [
         [
             Cell(element("code", text(name))),
-            Cell(element("code", text(value))),
-            Cell(element("code", text(usual))),
+            Cell(element("code", text("none" if value is None else value))),
+            Cell(element("code", text("none" if usual is None else usual))),
             word_cell(meaning),
         ]
         for name, value, usual, meaning in changed_settings(recipe)
