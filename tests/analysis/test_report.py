@@ -159,7 +159,7 @@ def test_sliders_know_as_many_names_as_there_are_frames(made: Made) -> None:
 
 
 def test_what_was_run_and_what_is_doubtful_is_said(made: Made) -> None:
-    _, analysis, root, _ = made
+    _, _, root, _ = made
     facts = {
         row.children[0].text: row.children[1].text
         for row in one(one(root, "section", id="run"), "dl").children
