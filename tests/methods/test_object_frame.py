@@ -124,6 +124,21 @@ def test_a_density_is_placed_where_its_images_are(two: tuple[MadeImages, Tensor]
             assert float(again) == pytest.approx(float(divergence), rel=0.1)
 
 
+def test_images_begin_coarse_while_latents_are_held(two: tuple[MadeImages, Tensor]) -> None:
+    """From the particle's radius to all that there is, and all of it where latents start anywhere."""
+    images, _ = two
+    batch = images.batch(torch.arange(4))
+    told = replace(_problem(images), mode_latents=_encoder(images).features(images.batch(torch.arange(400))))
+    inference = Inference(FieldSettings(latent_dim=2, encoder_width=32, encoder_layers=1), told)
+    assert len(inference.coarse(batch, 0.0).disk) == len(batch.disk)
+    list(inference.begin())
+    first, *between, last = (inference.coarse(batch, 0.2 * step / 9).disk for step in range(10))
+    assert len(first) == len(batch.disk.limit(resolution=told.radius))
+    sizes = [len(disk) for disk in (first, *between, last)]
+    assert sizes == sorted(sizes)
+    assert len(last) == len(inference.coarse(batch, 0.5).disk) == len(batch.disk)
+
+
 def test_nothing_is_told_where_latents_are_not_to_unfold(two: tuple[MadeImages, Tensor]) -> None:
     images, _ = two
     features = _encoder(images).features(images.batch(torch.arange(100)))

@@ -52,7 +52,7 @@ class Inference(nn.Module):
 
     def __init__(self, settings: LatentSettings, problem: Problem) -> None:
         super().__init__()
-        self.settings = settings
+        self.settings, self.radius = settings, problem.radius
         self.encoder = _make_encoder(settings, problem)
         self.register_buffer("origin", torch.zeros(settings.latent_dim))
         self.origin: Tensor
@@ -156,11 +156,29 @@ class Inference(nn.Module):
         An arc in two components is as likely as a line in one, and once it is there it stays: the
         likelihood does not tell them apart. So a motion is first laid along one, or along the chart.
         """
+        if self.held(progress):
+            return posterior.detach()
         if not self.settings.unfold or progress >= BEGINNING:
             return posterior
-        if isinstance(self.encoder, ObjectFrameEncoder) and self.encoder.started:
-            return posterior.detach()
         return posterior.leading(1) if isinstance(self.encoder, GradientEncoder) else posterior
+
+    def held(self, progress: float) -> bool:
+        """Whether latents stay on the chart that they started from."""
+        on_chart = isinstance(self.encoder, ObjectFrameEncoder) and bool(self.encoder.started)
+        return self.settings.unfold and on_chart and progress < BEGINNING
+
+    def coarse(self, batch: Batch, progress: float) -> Batch:
+        """What a decoder that starts far from some images is compared to while the latents are held.
+
+        The limit falls from the particle's radius to that of the batch, so that parts find their way to where
+        their density is: it is seen from about as far as a wave is long. Coarse images are no harm to latents
+        that do not move.
+        """
+        if not self.held(progress):
+            return batch
+        finest = batch.disk.box * batch.disk.pixel_size / float(batch.disk.radius[-1])
+        limit = self.radius * (finest / self.radius) ** (progress / BEGINNING)
+        return batch.limit(batch.disk.limit(resolution=max(limit, finest)))
 
     def prior(self, posterior: Posterior, disk: FourierDisk, progress: float) -> dict[str, Tensor]:
         """The weighted divergence of the latents to their prior, a pixel of the plane; none of given ones."""

@@ -182,8 +182,8 @@ class Segments(StructureMethod):
         posterior = self.inference.opened(self.encode(batch), progress)
         motion, residual = self._motion(posterior.sample(), sampled=self.training)
         cloud = self._cloud(motion)
-        score = self._score(cloud, batch)
-        terms[self.settings.score] = score.mean() / float(batch.disk.weight.sum())
+        batch = self.inference.coarse(batch, progress)
+        terms[self.settings.score] = self._score(cloud, batch).mean() / float(batch.disk.weight.sum())
         position = cloud.position if self.bead_point is None else motion.place(self.position)
         terms |= self._priors(position, motion.occupancy, residual, batch)
         return terms | self.inference.prior(posterior, batch.disk, progress)
@@ -191,16 +191,16 @@ class Segments(StructureMethod):
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """How many segments are left, which residues they hold, and what the encoder sees from here on.
 
-        After the last stage neighbours are merged that move alike, or that the images do not tell apart;
-        before it all motions are small.
+        After the last two stages neighbours are merged that move alike, or that the images do not tell apart;
+        before them motions are not yet what they will be.
         """
-        last = stage == self.stages[-1]
+        last, settling = stage == self.stages[-1], stage in self.stages[-2:]
         lines = []
         if self.rigid is not None:
             how: dict[str, Any] = {
                 "resolution": stage.resolution, "position": self.position, "limit": self.settings.merge,
             }  # fmt: skip
-            if last:
+            if settling:
                 lines = merge_segments(
                     self, self.rigid, survey, self._misfit, particles=self.particles, **how
                 )
