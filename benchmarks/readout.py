@@ -7,6 +7,7 @@ first particles for each count. Around the latents of some particles, maps are m
 back-projection of the nearest particles alike (a third of all, and a twelfth), by `--near` with the latents
 of the run, and by `--near` with the true coordinate as latent. Each is compared with the map that its
 particle was made of: FSC averaged over shells 1 to 31, without a mask and inside one around the true map.
+With --run, one run gives the latents of all.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +27,12 @@ import torch
 import trimorph
 from trimorph.core.fsc import fourier_shell_correlation
 from trimorph.data.mrc import read_map
+from trimorph.reconstruction.ladder import LEAST
 from trimorph.reconstruction.mask import molecular_mask
 from trimorph.run.embedding import Embedding, read_embedding
 from trimorph.run.latent_distance import latent_distance
-from trimorph.run.near import NearState, images_of, reconstruct_near
+from trimorph.run.near import reconstruct_near
+from trimorph.run.run import Run
 
 SHARES = (1 / 3, 1 / 12)
 
@@ -62,60 +66,59 @@ def main() -> None:
     maps = sorted(star.with_name(f"{star.stem}_states").glob("*.mrc"))
     print("| particles | map | FSC | in the mask | resolution 0.143 | effective particles | CPU s |")
     print("|---|---|---|---|---|---|---|")
+    encoded = None if options.run is None else trimorph.encode(options.run, star)
     for count in options.counts:
-        run = trained(options, star, count)
-        embedding = read_embedding(run)
+        if encoded is None:
+            embedding = read_embedding(trained(options, star, count))
+            run = Run.open(embedding.source)
+        else:
+            run, mean = Run.open(options.run), encoded.mean[:count].astype(np.float64)
+            embedding = Embedding(mean, encoded.covariance[:count].astype(np.float64), star)
         chosen = np.linspace(0, count - 1, options.states + 2).astype(int)[1:-1]
         judges = [Judge.of(maps[truth.state[particle]]) for particle in chosen]
-        for name, line in rows(embedding, chosen, judges, truth.coordinate[:count]):
+        particles = trimorph.ParticleInput(star, first=count, window=False)
+        for name, line in rows(run, embedding, particles, chosen, judges, truth.coordinate[:count]):
             print(f"| {count} | {name} | {line} |", flush=True)
 
 
 def rows(
-    embedding: Embedding, chosen: np.ndarray, judges: list[Judge], coordinate: np.ndarray
-) -> list[tuple[str, str]]:
+    run: Run,
+    embedding: Embedding,
+    particles: trimorph.ParticleInput,
+    chosen: np.ndarray,
+    judges: list[Judge],
+    coordinate: np.ndarray,
+) -> Iterator[tuple[str, str]]:
     """What each way gives, averaged over the chosen particles."""
-    run = embedding.run
-    assert run is not None
-    images = images_of(embedding, None)
-    found = []
+    images = trimorph.open_particles(particles)
 
-    def add(name: str, make: Callable[[], list[np.ndarray]], told: Callable[[], str] = lambda: " | ") -> None:
+    def row(name: str, make: Callable[[], list[np.ndarray]], told: str = " | ") -> tuple[str, str]:
         begun = time.process_time()
         scores = np.mean([judge(one) for judge, one in zip(judges, make(), strict=True)], axis=0)
-        spent = time.process_time() - begun
-        found.append((name, f"{scores[0]:.3f} | {scores[1]:.3f} | {told()} | {spent:.0f}"))
+        return name, f"{scores[0]:.3f} | {scores[1]:.3f} | {told} | {time.process_time() - begun:.0f}"
 
-    add("decoder", lambda: [run.volume(embedding.mean[particle]) for particle in chosen])
+    yield row("decoder", lambda: [run.volume(embedding.mean[particle]) for particle in chosen])
+    distance = [latent_distance(embedding, embedding.mean[particle]) for particle in chosen]
     for share in SHARES:
         number = int(share * len(embedding))
 
         def nearest(number: int = number) -> list[np.ndarray]:
-            kept = []
-            for particle in chosen:
-                distance = latent_distance(embedding, embedding.mean[particle])
-                weights = np.zeros(len(embedding))
-                weights[np.argsort(distance)[:number]] = 1.0
-                kept.append(trimorph.reconstruct(images, weights=weights).map)
-            return kept
+            limits = [np.partition(far, number)[number] for far in distance]
+            weights = [(far < limit).astype(float) for far, limit in zip(distance, limits, strict=True)]
+            return [trimorph.reconstruct(images, weights=weight).map for weight in weights]
 
-        add(f"nearest {number}, alike", nearest)
-    true = Embedding(coordinate[:, None], None, Path("true"), run, embedding.epoch)
-    for name, known in (("--near", embedding), ("--near, true coordinate", true)):
-        states: list[NearState] = []
-
-        def near(known: Embedding = known, states: list[NearState] = states) -> list[np.ndarray]:
-            states.extend(reconstruct_near(known, known.mean[chosen], least=100))
-            return [state.reconstruction.map for state in states]
-
-        def told(states: list[NearState] = states) -> str:
-            resolution = np.median([state.reconstruction.resolution for state in states])
-            return f"{resolution:.1f} Å | {np.mean([state.effective for state in states]):.0f}"
-
-        add(name, near, told)
-    everyone = states[0].everyone.map
-    add("all particles", lambda: [everyone] * len(judges))
-    return found
+        yield row(f"nearest {number}, alike", nearest)
+    true = Embedding(coordinate[:, None], None, Path("true"))
+    for name, known in (("`--near`", embedding), ("`--near`, true coordinate", true)):
+        begun = time.process_time()
+        states = reconstruct_near(known, known.mean[chosen], particles, least=LEAST)
+        spent = time.process_time() - begun
+        effective = np.mean([state.effective for state in states])
+        resolution = np.median([state.reconstruction.resolution for state in states])
+        found = [state.reconstruction.map for state in states]
+        told, line = row(name, partial(list, found), f"{resolution:.1f} Å | {effective:.0f}")
+        yield told, f"{line.rpartition('|')[0]}| {spent:.0f}"
+    yield row("all particles", lambda: [states[0].everyone.map] * len(judges))
 
 
 def parse() -> argparse.Namespace:
@@ -125,6 +128,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--counts", type=int, nargs="+", default=[1000, 5000, 20000])
     parser.add_argument("--method", default="linear")
     parser.add_argument("--epochs", type=int, default=None)
+    parser.add_argument(
+        "--run", type=Path, default=None, help="one run that encodes the particles of all counts"
+    )
     parser.add_argument("--states", type=int, default=3)
     return parser.parse_args()
 
