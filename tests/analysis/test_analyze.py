@@ -42,6 +42,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
     """Of images that are what the model says and noise; the last three are noise alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(registry.METHODS, "slider", f"{Slider.__module__}:Slider")
+        patch.setattr("trimorph.analysis.figure_list.COLOURS", ("misfit", "tilt"))  # a picture takes a second
         run = made(tmp_path_factory.mktemp("analyze"))
         stack, method = open_particles(run.recipe.data), run.method()
         batch = stack[np.arange(COUNT)]
@@ -177,15 +178,23 @@ def test_one_latent_component_is_drawn_on_a_line(tmp_path: Path, monkeypatch: py
     assert {"states.png", "by_tilt.png"} <= {one.path.name for one in found.figures}
 
 
-def test_one_particle_and_latents_that_are_all_alike_are_one_state(tmp_path: Path) -> None:
-    for count in (20, 1):
-        latents = Latents(
-            np.arange(count), np.ones((count, 2), np.float32), np.zeros((count, 2, 2), np.float32)
-        )
-        found = quickly(made(tmp_path / str(count), latents))
-        assert found.states.count == 1
-        assert found.traversals == ()
-        np.testing.assert_array_equal(found.components.share, 0.0)
+def one_state(folder: Path, count: int) -> Analysis:
+    mean, covariance = np.ones((count, 2), np.float32), np.zeros((count, 2, 2), np.float32)
+    found = quickly(made(folder, Latents(np.arange(count), mean, covariance)))
+    assert found.states.count == 1
+    assert found.traversals == ()
+    np.testing.assert_array_equal(found.components.share, 0.0)
+    return found
+
+
+def test_one_particle_is_one_state(tmp_path: Path) -> None:
+    found = one_state(tmp_path, 1)
+    assert (found.folder / "report.html").is_file()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_latents_that_are_all_alike_are_one_state(tmp_path: Path) -> None:
+    assert one_state(tmp_path, 20).states.number().tolist() == [20]
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -55,7 +55,9 @@ def draw_states_on_line(path: Path, scores: Float[ndarray, " n"], states: States
     axes = figure.add_subplot()
     edges = np.linspace(*axis_limits(scores), BARS + 1)
     own = [scores[states.label == number] for number in range(states.count)]
-    axes.hist(own, bins=edges, stacked=True, color=[colour_of(number) for number in range(states.count)])
+    axes.hist(
+        own, bins=edges.tolist(), stacked=True, color=[colour_of(number) for number in range(states.count)]
+    )
     for number, row in enumerate(states.centre):
         _number(axes, float(scores[row]), 0.04 * axes.get_ylim()[1], number)
     axes.set(xlabel=name, ylabel="particles", xlim=(edges[0], edges[-1]))
@@ -129,7 +131,7 @@ def draw_components(path: Path, components: Components) -> None:
         Plane(components.scores[:, first], components.scores[:, second], names).hexagons(place)
     if not pairs:
         scores = components.scores[:, 0]
-        axes[1].hist(scores, bins=np.linspace(*axis_limits(scores), BARS + 1), color=BLUE)
+        axes[1].hist(scores, bins=np.linspace(*axis_limits(scores), BARS + 1).tolist(), color=BLUE)
         axes[1].set(xlabel=component_name(components, 0), ylabel="particles")
         axes[1].spines[["top", "right"]].set_visible(False)
     save_figure(figure, path, overwrite=False)

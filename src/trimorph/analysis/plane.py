@@ -178,8 +178,8 @@ class Plane:
 def axis_limits(values: Float[ndarray, " n"]) -> tuple[float, float]:
     """Ends of an axis on which all but a few values lie, with some room.
 
-    >>> axis_limits(np.linspace(0.0, 1.0, 11))
-    (-0.04, 1.04)
+    >>> axis_limits(np.array([-1.0, *np.zeros(998), 9.0]))
+    (-1.5, 1.5)
     """
     low, high = (float(value) for value in np.quantile(values, (OUTSIDE, 1 - OUTSIDE)))
     room = 0.04 * (high - low) or 0.5

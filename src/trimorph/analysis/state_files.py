@@ -6,7 +6,7 @@ Letters: k states, d latent components.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -87,17 +87,14 @@ def write_states(
         name = FOLDER / f"state_{number:02d}.mrc"
         density = model.run.volume(z, epoch=model.epoch)
         write_map(folder / name, density, model.pixel_size, origin=model.origin)
-        own = _write_own(folder, number, near[number], density, model.origin) if near else {}
-        found.append(
-            StateFiles(
-                number=number,
-                particles=int(states.number()[number]),
-                share=float(share[number]),
-                map=name,
-                structure=_write_atoms(folder, name.with_suffix(".cif"), model.structure, z),
-                **own,  # type: ignore[arg-type]
-            )
+        state = StateFiles(
+            number=number,
+            particles=int(states.number()[number]),
+            share=float(share[number]),
+            map=name,
+            structure=_write_atoms(folder, name.with_suffix(".cif"), model.structure, z),
         )
+        found.append(_with_own(folder, state, near[number], density, model.origin) if near else state)
         if progress is not None:
             progress(number + 1, states.count)
     return tuple(found)
@@ -144,27 +141,32 @@ def write_traversals(
     return tuple(found)
 
 
-def _write_own(
+def _with_own(
     folder: Path,
-    number: int,
+    state: StateFiles,
     near: NearState,
     density: Float[ndarray, "b b b"],
     origin: tuple[float, float, float],
-) -> dict[str, Path | float]:
-    """Write the particles' own map of a state; what is known of it, by the names of the fields."""
-    found, name = near.reconstruction, f"own_{number:02d}"
-    parts = {"own": (found.map, ""), "half1": (found.half1, "_half1"), "half2": (found.half2, "_half2")}
-    told: dict[str, Path | float] = {}
-    for field, (values, ending) in parts.items():
-        told[field] = FOLDER / f"{name}{ending}.mrc"
-        write_map(folder / FOLDER / f"{name}{ending}.mrc", values, found.pixel_size, origin=origin)
-    told["curves"] = FOLDER / f"{name}_fsc.csv"
-    write_csv(folder / FOLDER / f"{name}_fsc.csv", found.curves)
-    told |= {"resolution": found.resolution, "effective": near.effective}
-    if density.shape == found.map.shape:
-        last = found.curves.box * found.pixel_size / found.resolution
-        told["agreement"] = mean_agreement(density, found.map, last=last)
-    return told
+) -> StateFiles:
+    """The state with the particles' own map, which is written, its half maps and their curves."""
+    found, name = near.reconstruction, f"own_{state.number:02d}"
+    paths = [FOLDER / f"{name}{ending}.mrc" for ending in ("", "_half1", "_half2")]
+    for path, values in zip(paths, (found.map, found.half1, found.half2), strict=True):
+        write_map(folder / path, values, found.pixel_size, origin=origin)
+    curves = FOLDER / f"{name}_fsc.csv"
+    write_csv(folder / curves, found.curves)
+    last = found.curves.box * found.pixel_size / found.resolution
+    alike = density.shape == found.map.shape
+    return replace(
+        state,
+        own=paths[0],
+        half1=paths[1],
+        half2=paths[2],
+        curves=curves,
+        resolution=found.resolution,
+        effective=near.effective,
+        agreement=mean_agreement(density, found.map, last=last) if alike else None,
+    )
 
 
 def mean_agreement(first: Float[ndarray, "b b b"], second: Float[ndarray, "b b b"], *, last: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,8 +54,10 @@ def show_states(found: StateAgreement) -> None:
         )
     _print_table(("replicate", "and", "same state", "by chance", "adjusted Rand"), rows, words=2)
     if len(found.names) > 2:
-        share = float(found.everywhere().mean())
-        print(f"{100 * found.mean:.1f} % on average; {100 * share:.1f} % of the particles in all replicates")
+        all_same = float(found.everywhere().mean())
+        print(
+            f"{100 * found.mean:.1f} % on average; {100 * all_same:.1f} % of the particles in all replicates"
+        )
         return
     match = found.matches[0]
     partner = {int(match.first[i]): int(match.second[j]) for i, j in match.pairs}
@@ -85,7 +88,7 @@ def show_selections(found: SelectionAgreement) -> None:
     _print_table(("selection", "and", "in both", "in any", "Jaccard"), rows, words=2)
 
 
-def _print_table(names: tuple[str, ...], rows: list[tuple[str, ...]], *, words: int) -> None:
+def _print_table(names: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, words: int) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
