@@ -44,7 +44,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("validate"))
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--box", type=int, default=32)
     parser.add_argument("--snr", type=float, default=0.1)
     parser.add_argument("--nulls", type=int, default=2)

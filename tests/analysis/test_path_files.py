@@ -123,7 +123,7 @@ def test_latents_of_another_program_have_a_path_without_maps(
     np.save(tmp_path / "z.npy", z)
     monkeypatch.chdir(tmp_path)
     report = write_path("z.npy", Route(by="density", states="kmeans:4", order="0,2"))
-    assert report.folder == tmp_path / "path_density_kmeans4"
+    assert report.folder == tmp_path / "path_density_kmeans4_0_2"
     assert report.maps == ()
     assert {file.name for file in report.folder.iterdir()} == {
         "particles.txt", "path.png", "z_path.csv", "z_path.txt",

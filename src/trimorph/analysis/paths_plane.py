@@ -36,7 +36,9 @@ class PathPlane:
 
     @classmethod
     def of(cls, mean: Float[ndarray, "n d"], path: LatentPath) -> PathPlane:
-        """The components of latents that have two, else the principal ones that the path runs along most."""
+        """The components of latents that have two; else the principal one that the path runs along most, and
+        another in which it, or else the particles, are spread.
+        """
         dim = mean.shape[1]
         if dim == 1:
             count, edges = np.histogram(mean[:, 0], BARS)
@@ -48,8 +50,11 @@ class PathPlane:
             return cls(Plane(mean[:, 0], mean[:, 1], ("z1", "z2")), path.z, False)
         found = find_components(mean)
         points = (path.z - mean.mean(0)) @ found.axes.T
-        extent = np.round(np.ptp(points, axis=0) / max(path.length, 1e-300), 6)
-        one, other = sorted(np.argsort(-extent, kind="stable")[:2].tolist())
+        extent = np.ptp(points, axis=0)
+        first = int(extent.argmax())
+        wide = extent + found.scores.std(0)
+        wide[first] = -1.0
+        one, other = sorted((first, int(wide.argmax())))
         plane = Plane(found.scores[:, one], found.scores[:, other], (f"pc{one + 1}", f"pc{other + 1}"))
         return cls(plane, points[:, [one, other]], False)
 

@@ -126,7 +126,8 @@ def _anchors(mean: Float[ndarray, "n d"], route: Route) -> Chosen:
         order = list(range(found.count))
         if route.order is not None:
             order = numbers_of_particles(route.order, found.count, flag="--order", what="state")
-        return Chosen(found.z[order], found.centre[order], found.name)
+        name = "_".join([found.name, *(map(str, order) if route.order is not None else [])])
+        return Chosen(found.z[order], found.centre[order], name)
     chosen = parse_latents(route.z) if route.z is not None else read_latents(route.z_file or Path())
     if chosen.z.shape[1] != mean.shape[1]:
         raise InputError(

@@ -54,7 +54,7 @@ def write_path(
     source: Path | str | Embedding,
     route: Route,
     *,
-    output: Path | None = None,
+    output: Path | str | None = None,
     epoch: int | None = None,
     volumes: bool = True,
     maps: MapSettings | None = None,
@@ -78,7 +78,7 @@ def write_path(
         )
     path, lines = find_path(embedding.mean, route)
     home = Path() if embedding.run is None else embedding.run.path / "analysis"
-    target = (output or home / f"path_{path.name}").absolute()
+    target = Path(output or home / f"path_{path.name}").absolute()
     refuse_folder_in_use(target, holds="path")
     near = crowd(embedding.mean, path.z)
     with new_folder(target, holds="path") as folder:
