@@ -17,7 +17,7 @@ LINK_GIVE = 0.5
 CLASH = 4.0
 """Distance in Å below which residues clash that are not neighbours in a chain."""
 
-CLASH_GIVE = 0.2
+CLASH_GIVE = 0.5
 """Standard deviation in Å of how far residues that clash reach into each other."""
 
 LOOKED_AT = 50_000
