@@ -240,6 +240,12 @@ def test_choices_that_do_not_fit_are_refused(made: Simulation, finished: Run, fi
         InputError, match=r"Found --mask m\.mrc and no adk_states beside adk_truth\.npz; wanted"
     ):
         evaluate(z, files / "adk_truth.npz", mask=Path("m.mrc"))
+    with pytest.raises(FileNotFoundError, match=r"no\.npz: found no file; wanted the NAME_truth\.npz that"):
+        evaluate(z, files / "no.npz")
+    with pytest.raises(InputError, match=r"z\.pkl: found epoch 2 for a file; wanted one of a run"):
+        evaluate(z, made.truth_file, epoch=2)
+    with pytest.raises(FileNotFoundError, match="found no latents of epoch 2"):
+        evaluate([finished.path, z], made.truth_file, epoch=2)
     with pytest.raises(InputError, match="Found 0 images; wanted at least 1, or all"):
         evaluate(z, made.truth_file, images=0)
     with pytest.raises(FileExistsError, match="wanted a new folder for the evaluation, and nothing was"):

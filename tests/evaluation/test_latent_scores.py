@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trimorph.data.truth import Truth
-from trimorph.evaluation.latent_scores import score_latents, spread
+from trimorph.evaluation.latent_scores import neighbourhood_scores, score_latents, spread
 from trimorph.evaluation.truth_spaces import as_classes, nuisance_spaces, rows_of, sortable, state_space
 
 Moving = tuple[Truth, np.ndarray]
@@ -57,7 +57,7 @@ def test_latents_dealt_at_random_score_as_the_blind(moving: Moving) -> None:
 def test_latents_that_know_the_pose_are_entangled(moving: Moving) -> None:
     truth, _ = moving
     for name in ("pose", "ctf", "shift"):
-        values = score_latents(nuisance_spaces(truth)[name], truth).values
+        values, _ = neighbourhood_scores(nuisance_spaces(truth)[name], truth)
         others = {"pose", "ctf", "shift"} - {name}
         assert values[f"imbalance_to_{name}"] < 0.12
         assert all(values[f"imbalance_to_{other}"] > 0.85 for other in others)

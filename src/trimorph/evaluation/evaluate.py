@@ -77,13 +77,18 @@ def evaluate(
     if output is not None:
         refuse_folder_in_use(output, holds="evaluation")
     paths = [Path(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
+    if not Path(truth).is_file():
+        raise FileNotFoundError(
+            f"{truth}: found no file; wanted the NAME_truth.npz that trimorph simulate wrote. Check the path."
+        )
     known = Truth.read(truth)
     known = as_classes(known) if classes else known
     choices = _choices(paths, maps, weights, config, ignore_voxel_size)
     if images is not None and images < 1:
         raise InputError(f"Found {images} images; wanted at least 1, or all.")
+    others = {path for path in paths if not path.is_dir()} if any(map(Path.is_dir, paths)) else set()
     candidates = [
-        read_candidate(path, known, choice=choice, epoch=epoch, name=name)
+        read_candidate(path, known, choice=choice, epoch=None if path in others else epoch, name=name)
         for path, choice, name in zip(paths, choices, distinct_names(paths), strict=True)
     ]
     true_maps, notes = _true_maps(Path(truth), known, states=states, mask=mask)

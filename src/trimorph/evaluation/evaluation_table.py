@@ -73,5 +73,5 @@ def _cells(found: Evaluation, key: str) -> list[str]:
     for each in found.scored:
         text = number(each.values.get(key))
         error = each.errors.get(key)
-        cells.append(f"{text} ±{number(error)}" if text and error and error > 1e-6 else text)
+        cells.append(f"{text} ±{error:.1g}" if text and error and error > 1e-6 else text)
     return [*cells, number(found.blind.get(key)), number(found.ceiling.get(key))]
