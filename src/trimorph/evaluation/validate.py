@@ -166,7 +166,8 @@ def _given(
     seen: Whitened, halves: tuple[Run, Run], linear: PairTest, settings: ValidationSettings
 ) -> tuple[PairTest, Float[ndarray, " k"]]:
     """The test of the modes that the half sets' models decode, and by how much the first's move density."""
-    grid: dict[str, Any] = {"box": seen.images.box, "pixel_size": seen.images.pixel_size}
+    radius = float(seen.images.disk.radius[-1])
+    grid: dict[str, Any] = {"box": seen.images.box, "pixel_size": seen.images.pixel_size, "radius": radius}
     (first, place, chosen), (second, _, _) = (
         decoded_modes(half, count=settings.modes, **grid) for half in halves
     )

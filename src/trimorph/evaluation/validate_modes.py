@@ -65,21 +65,24 @@ def find_modes(
 
 
 def decoded_modes(
-    run: Run, *, count: int, box: int, pixel_size: float, epoch: int | None = None
+    run: Run, *, count: int, box: int, pixel_size: float, radius: float
 ) -> tuple[Float[Tensor, "k c c c"], Float[ndarray, "v k"], Int[ndarray, " v"]]:
     """Principal components of a run's densities at the latents of some of its particles.
 
-    Returned are modes, the places of these particles along them, and their numbers. Components of less than
-    a thousandth of the variance are left out.
+    They are taken up to a ``radius`` in Fourier pixels. Returned are modes, the places of these particles
+    along them, and their numbers. Components of less than a thousandth of the variance are left out, but for
+    the first.
     """
-    latents = run.latents(epoch).mean
+    latents = run.latents().mean
     chosen = np.unique(np.linspace(0, len(latents) - 1, DECODED).astype(np.int64))
-    maps = np.stack([run.volume(z, box=box, pixel_size=pixel_size, epoch=epoch) for z in latents[chosen]])
-    centred = torch.as_tensor(maps - maps.mean(0)).flatten(1)
+    maps = np.stack([run.volume(z, box=box, pixel_size=pixel_size) for z in latents[chosen]])
+    kept = (shells(box) <= radius).float()
+    centred = _filtered(torch.as_tensor(maps - maps.mean(0)), kept).flatten(1)
     place, size, axes = torch.linalg.svd(centred, full_matrices=False)
-    kept = min(count, latents.shape[1], int((size**2 > 1e-3 * (size**2).sum()).sum()))
-    modes = axes[:kept].reshape(-1, box, box, box)
-    return normalised(modes), (place * size)[:, :kept].double().numpy(), chosen
+    number = int((size**2 > 1e-3 * (size**2).sum()).sum())
+    number = max(1, min(count, latents.shape[1], number))
+    modes = axes[:number].reshape(-1, box, box, box)
+    return normalised(modes), (place * size)[:, :number].double().numpy(), chosen
 
 
 def normalised(modes: Float[Tensor, "k c c c"]) -> Float[Tensor, "k c c c"]:
