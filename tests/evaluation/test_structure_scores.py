@@ -17,6 +17,7 @@ from trimorph.data.scattering import AtomicDensity
 from trimorph.data.simulate import simulate
 from trimorph.data.structure import Structure, read_structure
 from trimorph.data.template import Template
+from trimorph.evaluation.score_list import distance_key
 from trimorph.evaluation.structure_scores import score_structures, true_structures
 from trimorph.methods import registry
 from trimorph.run.run import Run
@@ -68,10 +69,10 @@ def test_the_true_motion_has_no_error(run: Run, structures: list[Structure]) -> 
     )
     np.testing.assert_allclose(found.rmsd, 0.0, atol=1e-3)
     np.testing.assert_allclose(found.superposed, 0.0, atol=0.02)
-    told = found.distance_values()[DISTANCE]
-    assert told["pearson"] == pytest.approx(1.0, abs=1e-5)
-    assert told["spearman"] == pytest.approx(1.0)
-    assert told["error"] == pytest.approx(0.0, abs=1e-3)
+    told = found.values()
+    assert told[distance_key(DISTANCE, "pearson")] == pytest.approx(1.0, abs=1e-5)
+    assert told[distance_key(DISTANCE, "spearman")] == pytest.approx(1.0)
+    assert told[distance_key(DISTANCE, "error")] == pytest.approx(0.0, abs=1e-3)
 
 
 def test_errors_are_those_of_the_coordinates(run: Run, structures: list[Structure]) -> None:
@@ -94,6 +95,10 @@ def test_errors_are_those_of_the_coordinates(run: Run, structures: list[Structur
     assert found.blind()["rmsd"] == pytest.approx(found.start_rmsd.mean())
     assert found.start_rmsd[0] == pytest.approx(found.rmsd[0], abs=1e-3)
     ours, true = found.distances[DISTANCE]
+    at_rest = found.blind()[distance_key(DISTANCE, "error")]
+    assert at_rest == pytest.approx(
+        np.sqrt(np.mean((ours[0] - true) ** 2)), abs=1e-3
+    )  # the first is the start
     residue = structures[0].residue[structures[0].atom_name == "CA"]
     groups = [(residue >= 165) & (residue <= 180), (residue >= 30) & (residue <= 59)]
     for place, value in ((structures[1], true[0]), (half, ours[1])):

@@ -16,7 +16,6 @@ from trimorph.evaluation.decoders import Maps
 from trimorph.evaluation.latent_scores import LatentScores, score_latents, spread
 from trimorph.evaluation.map_scores import Curves, Progress, image_curves, state_latents
 from trimorph.evaluation.mover import score_mover
-from trimorph.evaluation.score_list import distance_key
 from trimorph.evaluation.structure_scores import StructureScores, score_structures
 from trimorph.evaluation.true_maps import TrueMaps
 from trimorph.evaluation.truth_spaces import rows_of
@@ -84,8 +83,6 @@ def score_candidate(
         moved = _moved(candidate, truth, structures, distances)
     if moved is not None:
         values |= moved.values()
-        for name, kinds in moved.distance_values().items():
-            values |= {distance_key(name, kind): value for kind, value in kinds.items()}
     return Scored(
         candidate, truth, values, errors, latents, particles,
         curves.get("image"), curves.get("state"), curves.get("state_mean"), moved,

@@ -19,6 +19,7 @@ from trimorph.data.recipes import RecipeSource, recipe_states
 from trimorph.data.residues import Residues
 from trimorph.data.structure import Structure, read_structure
 from trimorph.data.truth import Truth
+from trimorph.evaluation.score_list import distance_key
 from trimorph.run.run import Run
 from trimorph.run.structures_backbone import Backbone
 from trimorph.run.structures_distances import Distance
@@ -35,7 +36,7 @@ class StructureScores:
     ``rmsd`` is that of one atom a residue as the structures stand in the frame of the maps, ``superposed``
     after the best superposition; ``start_rmsd`` and ``start_superposed`` are those of the structure that
     does not move. ``particles`` (m,) are their numbers in the run; ``distances`` holds found and true ones
-    by name.
+    by name, and ``start_distances`` those of the start.
     """
 
     particles: Int[ndarray, " m"]
@@ -45,27 +46,28 @@ class StructureScores:
     start_rmsd: Float[ndarray, " m"]
     start_superposed: Float[ndarray, " m"]
     distances: dict[str, tuple[Float[ndarray, " m"], Float[ndarray, " m"]]]
+    start_distances: dict[str, float]
 
     def values(self) -> dict[str, float]:
-        """The scores by name."""
-        return {"rmsd": float(self.rmsd.mean()), "rmsd_superposed": float(self.superposed.mean())}
+        """The scores by name; of distances the correlations, and the root mean square error in Å."""
+        found = {"rmsd": float(self.rmsd.mean()), "rmsd_superposed": float(self.superposed.mean())}
+        for name, (ours, true) in self.distances.items():
+            varies = bool(np.ptp(ours) and np.ptp(true))
+            found |= {
+                distance_key(name, "pearson"): float(pearsonr(ours, true).statistic) if varies else 0.0,
+                distance_key(name, "spearman"): float(spearmanr(ours, true).statistic) if varies else 0.0,
+                distance_key(name, "error"): _rms(ours - true),
+            }
+        return found
 
     def blind(self) -> dict[str, float]:
         """Those of the structure that does not move."""
-        return {
+        found = {
             "rmsd": float(self.start_rmsd.mean()), "rmsd_superposed": float(self.start_superposed.mean())
         }  # fmt: skip
-
-    def distance_values(self) -> dict[str, dict[str, float]]:
-        """Pearson's and Spearman's correlation, and the root mean square error in Å, of each distance."""
-        found = {}
-        for name, (ours, true) in self.distances.items():
-            varies = bool(np.ptp(ours) and np.ptp(true))
-            found[name] = {
-                "pearson": float(pearsonr(ours, true).statistic) if varies else 0.0,
-                "spearman": float(spearmanr(ours, true).statistic) if varies else 0.0,
-                "error": float(np.sqrt(np.mean((ours - true) ** 2))),
-            }
+        for name, (_, true) in self.distances.items():
+            found |= {distance_key(name, kind): 0.0 for kind in ("pearson", "spearman")}
+            found[distance_key(name, "error")] = _rms(self.start_distances[name] - true)
         return found
 
 
@@ -127,6 +129,7 @@ def score_structures(
         distances={
             each.name: (each.of(found), _true_distance(each, ours, wanted, name=each.name)) for each in named
         },
+        start_distances={each.name: float(each.of(start[None])[0]) for each in named},
     )
 
 
@@ -175,6 +178,10 @@ def _true_distance(
             )
         groups.append(wanted[:, rows].mean(1))
     return np.asarray(np.linalg.norm(groups[0] - groups[1], axis=1))
+
+
+def _rms(values: Float[ndarray, " m"]) -> float:
+    return float(np.sqrt(np.mean(values**2)))
 
 
 def _rmsd(found: Float[ndarray, "m h 3"], true: Float[ndarray, "m h 3"]) -> Float[ndarray, " m"]:
