@@ -96,6 +96,9 @@ def _near(particles: ParticleInput, output: Path, points: NearPoints, options: R
     _summarise(states[0].everyone, output / "all")
     _show_states(states)
     print(f"Distances are {states[0].metric}.")
+    local = states[0].local
+    if local.passes > 1:
+        print(f"Particles were read {local.passes} times, as all sums at once would take too much memory.")
     print(f"A folder for each in {output}, states.csv, and near.cxc for ChimeraX")
 
 

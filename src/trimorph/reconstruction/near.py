@@ -41,12 +41,14 @@ from trimorph.reconstruction.reconstruct import (
 class LocalMap:
     """The map around a point, and how it came about.
 
-    ``share`` says how much each rung of the ladder counts on each shell.
+    ``share`` says how much each rung of the ladder counts on each shell, and ``passes`` how often the
+    particles were read for all maps.
     """
 
     reconstruction: Reconstruction
     ladder: Ladder
     share: Float[ndarray, "b s"]
+    passes: int
 
     @property
     def bandwidth(self) -> Float[ndarray, " s"]:
@@ -114,7 +116,8 @@ def reconstruct_around(
             region = _region(whole, disk, mask)
         for state in some:
             own = [sums.pop(0) for _ in range(len(ladders[state].bandwidth) - 1)]
-            found.append(_local(ladders[state], [*own, everyone], whole, region, disk=disk, mask=mask))
+            result, share = _local(ladders[state], [*own, everyone], whole, region, disk=disk, mask=mask)
+            found.append(LocalMap(result, ladders[state], share, len(passes)))
     return whole, tuple(found)
 
 
@@ -126,8 +129,8 @@ def _local(
     *,
     disk: FourierDisk,
     mask: Density | None,
-) -> LocalMap:
-    """Choose the bandwidths, and solve the sums that they make."""
+) -> tuple[Reconstruction, Float[ndarray, "b s"]]:
+    """The map that the chosen bandwidths make, and how much each rung counts on each shell."""
     total = ladder.kernels().sum(1)
     # every rung on the scale of all particles, so that shells of different ones go together
     rungs = (total[-1] / total)[:, None] * ladder.from_knots()
@@ -139,7 +142,7 @@ def _local(
     curves = torch.as_tensor(rungs.T @ share, dtype=torch.float32)
     sets = np.where(ladder.kernels()[share.any(1)].any(0), whole.half, 0)
     result = finish(*(Blend(half, curves) for half in halves), disk=disk, mask=mask, sets=sets)
-    return LocalMap(result, ladder, share)
+    return result, share
 
 
 def rung_transforms(
