@@ -217,7 +217,7 @@ def test_what_a_reviewer_would_ask_of_states() -> None:
     )
     away = replace(analysis(), traversals=(Traversal("pc1", np.array([[-1.0], [0.0]]), ()),))
     (empty,) = (one for one in concerns_of_states(away, unknown, sure) if one.kind == "note")
-    assert "point 2 of 2" in empty.words
+    assert "near point 2 of pc1" in empty.words
 
 
 def test_a_state_seen_from_one_side_is_told() -> None:

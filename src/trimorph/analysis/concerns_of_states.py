@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from trimorph.analysis.analysis import Analysis
-from trimorph.analysis.concern import Concern, listed, sentence
+from trimorph.analysis.concern import Concern, listed, worded
 from trimorph.analysis.data_summary import DataSummary
 from trimorph.analysis.paths_crowd import crowd
 from trimorph.analysis.report_numbers import correlation, counted
@@ -131,9 +133,15 @@ def _views_of_states(analysis: Analysis, data: DataSummary) -> Iterator[Concern]
 
 def _empty_points(analysis: Analysis) -> Iterator[Concern]:
     """Maps along an axis where the model has seen hardly any particle."""
+    said = []
     for path in analysis.traversals:
-        near = crowd(analysis.embedding.mean, path.z)
-        if near.empty.any():
-            yield Concern(
-                "note", f"Maps where hardly any particle is, on {path.name}", sentence(near.verdict)
-            )
+        empty = np.flatnonzero(crowd(analysis.embedding.mean, path.z).empty) + 1
+        if len(empty):
+            said.append(f"{listed('point', empty.tolist())} of {path.name}")
+    if said:
+        yield Concern(
+            "note",
+            "Maps where hardly any particle is",
+            f"Less than a tenth of the usual number of particles lie near {worded(said)}. What the model "
+            "draws there is a guess; trimorph path goes where particles are.",
+        )

@@ -32,6 +32,11 @@ from trimorph.data.atomic import atomic_path
 
 NAME = "report.html"
 
+STRUCTURES = (
+    "The first and the last state from two sides, segments along the chains, how far each residue goes, and "
+    "what all particles do."
+)
+
 FIGURES = 1_800_000
 """Bytes of pictures and movies from the folder that go into the page; what is beyond is linked."""
 
@@ -56,16 +61,14 @@ def write_report(folder: Path, analysis: Analysis) -> Path:
     )
     budget = Budget(FIGURES)
     pictures = [(one.path, one.title, one.caption) for one in analysis.figures]
-    of_structures = [one for one in pictures if _of_structures(one[0])]
-    of_latents = [one for one in pictures if not _of_structures(one[0])]
     sections = [
         glance_section(analysis, maps, motion, concerns),
         states_section(analysis.state_files, maps, name=analysis.states.name),
         changes_section(analysis.state_files, maps),
         paths_section(folder, analysis, maps),
         movies_section(folder, budget),
-        _structures(folder, of_structures, budget),
-        latents_section(analysis, shares, pictures_of(folder, of_latents, budget)),
+        _structures(folder, analysis, budget),
+        latents_section(analysis, shares, pictures_of(folder, pictures, budget)),
         cards_section(analysis.state_files, maps, curves),
         Html("") if run is None else training_section(metrics),
         data_section(data),
@@ -89,19 +92,22 @@ def _data(folder: Path, analysis: Analysis) -> DataSummary:
     return summarise_data(run.recipe.data, folder / "figures" / "particles.png")
 
 
-def _structures(folder: Path, pictures: list[tuple[Path, str, str]], budget: Budget) -> Html:
-    shown = pictures_of(folder, pictures, budget)
+def _structures(folder: Path, analysis: Analysis, budget: Budget) -> Html:
+    """Pictures of atoms that lie beside those of a traversal."""
+    found = [
+        (one.structure.parent / "structures.png", f"Structures along {one.name}", STRUCTURES)
+        for one in analysis.traversals
+        if one.structure is not None
+    ]
+    shown = pictures_of(folder, found, budget)
     if not shown:
         return Html("")
     words = (
-        "Atoms moved as the model says. Their geometry is checked, but the images determine them only as far "
-        "as the own maps of the states do: a side chain is never seen at 8 Å."
+        "Atoms moved as the model says. The images determine them only as far as the own maps of the states "
+        "reach: no side chain is seen at 8 Å. quality.csv beside each picture has clashes, strain and "
+        "bends."
     )
     return section("structures", "Structures", how(words), shown)
-
-
-def _of_structures(path: Path) -> bool:
-    return "structure" in path.as_posix()
 
 
 def _title(analysis: Analysis) -> str:

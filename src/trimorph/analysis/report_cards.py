@@ -32,6 +32,10 @@ def card(
             _views(gallery.slices(place), name, "slice across"),
         ]
         views.append(element("div", join(pair), class_="pair"))
+    if state.structure is not None:
+        views.append(
+            element("p", join([text("Atoms at the centre:"), element("code", text(state.structure))]))
+        )
     inside = join([element("div", join(views)), _curve(state, curves)])
     title = join([swatch(place), text(f"State {state.number}")])
     parts = [element("h3", title), element("p", text(_words(state))), element("div", inside, class_="inside")]

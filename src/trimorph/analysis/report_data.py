@@ -15,7 +15,7 @@ from trimorph.analysis.report_html import (
     section,
     text,
 )
-from trimorph.analysis.report_png import size_of
+from trimorph.analysis.report_png import lighter, size_of
 
 HOW = (
     "Defocus should spread over some tenths of a µm or more, so that the zeros of the CTF fall in different "
@@ -41,7 +41,7 @@ def data_section(summary: DataSummary) -> Html:
 
 
 def _picture(summary: DataSummary) -> Html:
-    data = b"" if summary.picture is None else summary.picture.read_bytes()
+    data = b"" if summary.picture is None else lighter(summary.picture.read_bytes())
     width, height = size_of(data)
     alt = (
         "Six panels: histogram of the defocus, map of view directions, shifts, radial power spectrum of "

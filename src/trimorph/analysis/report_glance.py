@@ -94,7 +94,8 @@ def how_sure(analysis: Analysis, maps: StateMaps) -> str:
     if not known:
         return "Not known: there are no maps of the particles themselves, only the model's."
     low, high = resolved(min(known)), resolved(max(known))
-    words = f"The particles' own maps reach {low}" + ("" if low == high else f" to {high}") + " (FSC 0.143)."
+    words = f"The particles' own maps reach {low}" + ("" if low == high else f" to {high}") + " (FSC 0.143)"
+    words += ", as far as the pixel size allows." if min(known) < 1.01 * maps.nyquist else "."
     if len(maps.decoded) < 2:
         return words
     if not maps.differences:

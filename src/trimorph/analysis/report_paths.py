@@ -13,7 +13,7 @@ from trimorph.analysis.report_budget import Budget
 from trimorph.analysis.report_html import Html, data_uri, element, figure, how, join, picture, section, text
 from trimorph.analysis.report_numbers import counted, size
 from trimorph.analysis.report_pictures import Gallery, best_axis, view_words
-from trimorph.analysis.report_png import size_of
+from trimorph.analysis.report_png import lighter, size_of
 from trimorph.analysis.report_tiles import Tile, player, strip, swatch
 from trimorph.analysis.state_maps import StateMaps, read_small
 
@@ -68,14 +68,13 @@ def pictures_of(folder: Path, paths: Sequence[tuple[Path, str, str]], budget: Bu
         if not (folder / path).is_file():
             continue
         words = join([element("strong", text(f"{title}.")), text(caption)])
-        length = (folder / path).stat().st_size
-        if budget.take(length):
-            data = (folder / path).read_bytes()
+        data = lighter((folder / path).read_bytes())
+        if budget.take(len(data)):
             width, height = size_of(data)
             shown = picture(data, alt=f"{title}. {caption}", width=width, height=height)
             parts.append(figure(shown, words))
         else:
-            link = element("a", text(f"{name} ({size(length)})"), href=_address(name))
+            link = element("a", text(f"{name} ({size((folder / path).stat().st_size)})"), href=_address(name))
             parts.append(element("p", join([words, text("Too large for this page:"), link])))
     return join(parts)
 

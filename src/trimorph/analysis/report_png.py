@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
@@ -31,6 +32,22 @@ def png(pixels: UInt8[ndarray, "h w"] | UInt8[ndarray, "h w 3"]) -> bytes:
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in parts
     )
+
+
+def lighter(data: bytes) -> bytes:
+    """A PNG on white with sixteen steps of each colour, about half as large; the same where that is no gain.
+
+    Steps are multiples of 17, so that black and white stay what they are.
+    """
+    from matplotlib.image import imread
+
+    pixels = imread(io.BytesIO(data), format="png")
+    if pixels.ndim == 2:
+        return data
+    opaque = pixels[..., 3:] if pixels.shape[2] == 4 else np.ones_like(pixels[..., :1])
+    colour = pixels[..., :3] * opaque + (1 - opaque)
+    found = png((17 * np.round(15 * colour)).astype(np.uint8))
+    return found if len(found) < len(data) else data
 
 
 def size_of(data: bytes) -> tuple[int, int]:

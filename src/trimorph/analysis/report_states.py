@@ -29,9 +29,10 @@ HOW = (
     "particles' own reconstruction around the state's centre, from the images alone, with its half-map FSC; "
     "and the model's map at the centre, which is smoother, shows no noise, and may show what it learned from "
     "other particles. Believe a difference where both show it, at a resolution that the own map reaches. The "
-    "effective number is how many particles of equal weight would have as little noise. Shares of states "
-    "say how latents were parted, not how a population is divided, unless the latents themselves fall into "
-    "separate clouds."
+    "own map takes fine detail from particles farther away, as far as half sets say that it pays, so that "
+    "its resolution is in part that of its neighbours. The effective number is how many particles of equal "
+    "weight would have as little noise. Shares of states say how latents were parted, not how a population "
+    "is divided, unless the latents themselves fall into separate clouds."
 )
 
 HOW_CARDS = (

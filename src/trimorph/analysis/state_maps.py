@@ -45,7 +45,8 @@ class Difference:
 class StateMaps:
     """The model's maps of all states and, where there are any, the particles' own with their half maps.
 
-    ``share`` (k) of the particles weighs the means; ``resolution`` (Å) is what all states have.
+    ``share`` (k) of the particles weighs the means; ``resolution`` (Å) is what all states have, and
+    ``nyquist`` (Å) the finest that the maps' files can.
     """
 
     decoded: Maps
@@ -55,6 +56,7 @@ class StateMaps:
     share: Float[ndarray, " k"]
     pixel_size: float
     resolution: float
+    nyquist: float = 0.0
 
     @property
     def shown(self) -> Maps:
@@ -121,12 +123,13 @@ def load_state_maps(folder: Path, files: Sequence[StateFiles]) -> StateMaps:
     own_files = [one.own for one in files if one.own is not None]
     if len(own_files) < len(files):
         return StateMaps(decoded, None, None, None, share, pixel_size, resolution)
+    nyquist = 2 * read_map(folder / own_files[0]).pixel_size
     own = _read_like(folder, own_files, decoded, pixel_size)
     halves: list[Maps | None] = []
     for paths in ([one.half1 for one in files], [one.half2 for one in files]):
         there = [path for path in paths if path is not None]
         halves.append(_read_like(folder, there, decoded, pixel_size) if len(there) == len(files) else None)
-    return StateMaps(decoded, own, halves[0], halves[1], share, pixel_size, resolution)
+    return StateMaps(decoded, own, halves[0], halves[1], share, pixel_size, resolution, nyquist)
 
 
 def read_small(path: Path) -> tuple[Float[ndarray, "d d d"], float]:
