@@ -14,7 +14,9 @@ from run.hinge_run import write_particles as write_hinge_particles
 from run.slider import spread_latents, write_slider_run
 from trimorph.analysis import movie
 from trimorph.analysis.movie import write_movie
+from trimorph.analysis.paths import component_path
 from trimorph.analysis.paths_crowd import crowd
+from trimorph.analysis.paths_plane import PathPlane
 from trimorph.analysis.paths_route import Route, find_path
 from trimorph.analysis.paths_write import write_path
 from trimorph.core.errors import InputError
@@ -156,9 +158,19 @@ def test_empty_space_is_said() -> None:
         found.near, [(np.linalg.norm(z - point, axis=1) <= found.radius).sum() for point in path.z]
     )
     assert found.empty.tolist() == [False, False, *[True] * 7, False, False]
-    assert "runs through empty space: 0 to 0 particles near points 3 to 9 of 11" in found.verdict
+    assert "runs through empty space: no particles near points 3 to 9 of 11" in found.verdict
     inside = crowd(z, z[:1] * 0)
     assert "no part of the path runs through empty space" in inside.verdict
+
+
+def test_a_path_is_drawn_where_it_can_be_seen() -> None:
+    z = np.random.default_rng(0).normal(size=(400, 4)) * [5.0, 2.0, 1.0, 0.1]
+    for number, names in ((1, ("pc1", "pc2")), (3, ("pc1", "pc3")), (4, ("pc1", "pc4"))):
+        plane = PathPlane.of(z, component_path(z, number))
+        assert plane.plane.names == names
+        # where it does not run, it lies in the middle
+        other = 1 if number == 1 else 0
+        np.testing.assert_allclose(plane.along[:, other], 0, atol=1e-9)
 
 
 def test_latents_that_are_no_particles_lead_to_the_nearest() -> None:

@@ -225,8 +225,9 @@ def _refuse_anchors(z: Float[ndarray, "k d"]) -> None:
     same = np.flatnonzero((np.diff(z, axis=0) == 0).all(1))
     if len(same):
         raise InputError(
-            f"Found that anchors {same[0] + 1} and {same[0] + 2} have the same latent; wanted others in a "
-            "row. Latents that are alike mean that the model saw no difference between the particles."
+            f"Found that anchors {same[0] + 1} and {same[0] + 2} have the same latent; wanted each to "
+            "differ from the last. Latents that are alike mean that the model saw no difference between the "
+            "particles."
         )
 
 

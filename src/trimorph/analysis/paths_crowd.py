@@ -45,23 +45,22 @@ class Crowd:
         usual = f"half of all particles have {self.usual} or more of {self.total} within {self.radius:.3g}"
         if not self.empty.any():
             return (
-                f"{self.near.min()} to {self.near.max()} particles near every point ({usual}): no part of "
+                f"{_range(self.near)} particles near every point ({usual}): no part of "
                 "the path runs through empty space"
             )
         which = _spans(np.flatnonzero(self.empty) + 1)
         return (
-            f"the path runs through empty space: {self.near[self.empty].min()} to "
-            f"{self.near[self.empty].max()} particles near {which} of {len(self.near)}, where {usual}. What "
-            "a model draws there is a guess between what it has seen"
+            f"the path runs through empty space: {_range(self.near[self.empty])} particles near {which} of "
+            f"{len(self.near)}, where {usual}. What a model draws there is a guess between what it has seen"
         )
 
 
 def crowd(mean: Float[ndarray, "n d"], z: Float[ndarray, "m d"], *, seed: int = 0) -> Crowd:
     """Particles near points, where near is within the radius that has a hundredth of all about a usual one.
 
-    >>> found = crowd(np.linspace(0.0, 1.0, 101)[:, None], np.array([[0.5], [3.0]]))
+    >>> found = crowd(np.linspace(0.0, 1.0, 101)[:, None], np.array([[0.505], [3.0]]))
     >>> found.usual, round(found.radius, 2), found.near.tolist(), found.empty.tolist()
-    (5, 0.03, [7, 0], [False, True])
+    (5, 0.03, [6, 0], [False, True])
     """
     from scipy.spatial.distance import cdist
 
@@ -76,6 +75,16 @@ def crowd(mean: Float[ndarray, "n d"], z: Float[ndarray, "m d"], *, seed: int = 
         apart = np.sqrt(((mean - point) ** 2).sum(1))
         near[number], nearest[number] = (apart <= radius).sum(), apart.min()
     return Crowd(near, nearest, radius, usual, len(mean))
+
+
+def _range(numbers: Int[ndarray, " e"]) -> str:
+    """The least and the largest number as words.
+
+    >>> _range(np.array([3, 1])), _range(np.array([0, 0]))
+    ('1 to 3', 'no')
+    """
+    low, high = int(numbers.min()), int(numbers.max())
+    return f"{low} to {high}" if low < high else str(low or "no")
 
 
 def _spans(numbers: Int[ndarray, " e"]) -> str:

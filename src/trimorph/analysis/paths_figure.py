@@ -66,12 +66,15 @@ def _draw_over_latents(axes: Axes, path: LatentPath, plane: PathPlane, crowd: Cr
 
 def _draw_crowd(axes: Axes, path: LatentPath, crowd: Crowd) -> None:
     """Particles near each point, against the usual number."""
+    from matplotlib.ticker import MaxNLocator
+
     axes.axhspan(0, crowd.usual * 0.1, color=EMPTY, alpha=0.12, linewidth=0)
     axes.axhline(crowd.usual, color="grey", linewidth=0.9, linestyle=":")
     axes.plot(path.along, crowd.near, color=LINE, linewidth=1.2)
     axes.scatter(path.along, crowd.near, s=16, c=np.where(crowd.empty, EMPTY, LINE), zorder=3)
     for row in path.anchor:
         axes.axvline(path.along[row], color=LINE, linewidth=0.6, alpha=0.5)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     top = max(crowd.near.max(), crowd.usual) * 1.12
     room = 0.02 * path.length
     axes.set(xlim=(-room, path.length + room), ylim=(0, top), xlabel="length along the path")

@@ -28,7 +28,7 @@ BARS = 60
 
 @dataclass(frozen=True, eq=False)
 class PathPlane:
-    """Two coordinates of all particles and of the points of a path; of one component, how many are where."""
+    """Two coordinates of all particles and of the points of a path, or one, over which is a histogram."""
 
     plane: Plane
     along: Float[ndarray, "m 2"]
@@ -41,11 +41,8 @@ class PathPlane:
         """
         dim = mean.shape[1]
         if dim == 1:
-            count, edges = np.histogram(mean[:, 0], BARS)
-            middle = (edges[1:] + edges[:-1]) / 2
-            height = np.interp(path.z[:, 0], middle, count, left=0, right=0)
             plane = Plane(mean[:, 0], np.zeros(len(mean)), ("z1", "particles"))
-            return cls(plane, np.stack([path.z[:, 0], height], axis=1), True)
+            return cls(plane, np.stack([path.z[:, 0], np.zeros(len(path))], axis=1), True)
         if dim == 2:
             return cls(Plane(mean[:, 0], mean[:, 1], ("z1", "z2")), path.z, False)
         found = find_components(mean)
@@ -64,6 +61,7 @@ class PathPlane:
         if self.flat:
             axes.hist(plane.x, BARS, color="#9fb8d6")
             axes.set(xlabel="z1", ylabel="particles")
+            axes.set_ylim(-0.06 * axes.get_ylim()[1], None)
             axes.spines[["top", "right"]].set_visible(False)
             return
         if hexagons:
