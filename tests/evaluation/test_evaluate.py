@@ -188,8 +188,9 @@ def test_particles_of_a_run_are_found_by_their_place_in_the_stack(
 
 
 def test_structures_and_distances_of_a_run_are_in_the_table(
-    made: Simulation, finished: Run, tmp_path: Path
+    made: Simulation, finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("trimorph.evaluation.evaluation_files.draw_evaluation", lambda *_: None)
     replace(made.truth, source="adk").write(tmp_path / "adk_truth.npz")
     name = "A:122-159 to A:30-59"
     found = evaluate(finished.path, tmp_path / "adk_truth.npz", distances=[name], output=tmp_path / "out")
@@ -300,7 +301,10 @@ def test_weights_of_cryodrgn_decode_beside_their_latents(classes: Simulation, tm
         evaluate(tmp_path / "two.npy", tmp_path / "c_truth.npz", weights=weights, config=config)
 
 
-def test_the_command_writes_beside_the_latents(made: Simulation, files: Path, tmp_path: Path) -> None:
+def test_the_command_writes_beside_the_latents(
+    made: Simulation, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimorph.evaluation.evaluation_files.draw_evaluation", lambda *_: None)
     shutil.copy(files / "z.pkl", tmp_path / "z.pkl")
     words = ["evaluate", str(tmp_path / "z.pkl"), "--truth", str(made.truth_file), "--brief"]
     with redirect_stdout(StringIO()) as text, redirect_stderr(StringIO()) as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from trimorph.evaluation.evaluate import Evaluation
@@ -75,11 +75,15 @@ def draw_latents(found: Evaluation, path: Path) -> None:
         rows = spread(len(each.candidate.z), _DRAWN)
         components = principal_components(each.candidate.z)[rows]
         second = components[:, 1] if components.shape[1] > 1 else np.zeros(len(rows))
-        value = each.truth.coordinate[rows] if known else each.truth.state[rows]
-        points = axes.scatter(components[:, 0], second, c=value, s=4, linewidths=0, cmap=_map_of(found))
+        place = components[:, 0], second
+        if known:
+            colours = "hsv" if found.truth.circular else "viridis"
+            points = axes.scatter(*place, c=each.truth.coordinate[rows], s=4, linewidths=0, cmap=colours)
+            figure.colorbar(points, ax=axes, label=found.truth.quantity)
+        else:
+            _draw_classes(axes, place, each.truth.state[rows], found)
         axes.set(xlabel="latent PC 1", ylabel="latent PC 2")
         axes.set_title(f"{each.name}: latents by truth", fontsize=10)
-        figure.colorbar(points, ax=axes, label=found.truth.quantity)
         if each.latents.estimate is not None and each.latents.true is not None:
             _draw_told(figure.add_subplot(len(found.scored), columns, columns * row + 2), each, found)
     save_figure(figure, path, False)
@@ -114,20 +118,17 @@ def draw_confusion(found: Evaluation, path: Path) -> None:
 def draw_populations(found: Evaluation, path: Path) -> None:
     """Distribution of the true coordinate, and of that which the latents tell."""
     figure = new_figure(5.6, 2.6 * len(found.scored) + 0.4)
-    low, high = float(found.truth.coordinate.min()), float(found.truth.coordinate.max())
-    states = len(np.unique(found.truth.coordinate))
-    count = min(_BINS, states)
-    step = (high - low) / max(count - 1, 1)
-    edges = np.linspace(low - step / 2, high + step / 2, count + 1).tolist()
+    edges = _edges(found.truth.coordinate)
     for row, each in enumerate(found.scored):
         if each.latents.estimate is None or each.latents.true is None:
             continue
         axes = figure.add_subplot(len(found.scored), 1, row + 1)
         axes.hist(each.latents.true, edges, color="#d5d5d5", label="true")
         colour = COLOURS[row % len(COLOURS)]
-        axes.hist(
-            each.latents.estimate, edges, histtype="step", color=colour, linewidth=1.5, label="by the latents"
-        )
+        told = each.latents.estimate
+        if found.truth.circular:
+            told = np.where(told > edges[-1], told - 2 * np.pi, told)
+        axes.hist(told, edges, histtype="step", color=colour, linewidth=1.5, label="by the latents")
         error = number(each.values["population_error"])
         axes.set_title(f"{each.name}: earth mover's distance {error}", fontsize=10)
         axes.set_ylabel("particles")
@@ -135,6 +136,26 @@ def draw_populations(found: Evaluation, path: Path) -> None:
         axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
     axes.set_xlabel(found.truth.quantity)
     save_figure(figure, path, False)
+
+
+def _draw_classes(
+    axes: Axes,
+    place: tuple[Float[ndarray, " m"], Float[ndarray, " m"]],
+    state: Int[ndarray, " m"],
+    found: Evaluation,
+) -> None:
+    """Points with a colour for each state, and its name where there are not many."""
+    from matplotlib import colormaps
+
+    states = np.unique(found.truth.state)
+    for order, which in enumerate(states):
+        few = len(states) <= len(COLOURS)
+        colour = COLOURS[order] if few else colormaps["turbo"](order / (len(states) - 1))
+        mine = state == which
+        name = str(found.truth.state_names[which]) if few else None
+        axes.scatter(place[0][mine], place[1][mine], color=colour, s=4, linewidths=0, label=name)
+    if len(states) <= len(COLOURS):
+        axes.legend(fontsize=8, frameon=False, markerscale=3)
 
 
 def _draw_told(axes: Axes, each: Scored, found: Evaluation) -> None:
@@ -149,15 +170,18 @@ def _draw_told(axes: Axes, each: Scored, found: Evaluation) -> None:
     axes.set_title(f"correlation {number(each.values['neighbour_correlation'])}", fontsize=10)
 
 
+def _edges(coordinate: Float[ndarray, " n"]) -> list[float]:
+    """Edges of bins half way between states, each bin with as many states as another."""
+    values = np.unique(coordinate)
+    between = 0.5 * (values[1:] + values[:-1])
+    many = -(-len(values) // _BINS)
+    ends = values[0] - (between[0] - values[0]), values[-1] + (values[-1] - between[-1])
+    return [float(edge) for edge in (ends[0], *between[many - 1 :: many], ends[1])]
+
+
 def _moments(curves: Curves, *, masked: bool) -> tuple[Float[ndarray, " s"], Float[ndarray, " s"]]:
     values = (curves.masked if masked else curves.whole)[:, :-1]
     return values.mean(0), values.std(0)
-
-
-def _map_of(found: Evaluation) -> Any:
-    if ordered(found.truth):
-        return "twilight" if found.truth.circular else "viridis"
-    return "tab10" if len(found.truth.state_names) <= 10 else "turbo"
 
 
 def _cycle(colours: tuple[str, ...], count: int) -> list[str]:
