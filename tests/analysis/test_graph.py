@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import minimum_spanning_tree
 
 from trimorph.analysis.graph import NeighbourGraph, gaps_between_parts
 from trimorph.analysis.paths import component_path, graph_path, straight_path
@@ -98,6 +100,21 @@ def test_a_graph_that_falls_apart_says_into_how_many_parts_and_what_joins_them()
     assert (steps > 100).sum() == 1
     # the gap that it crosses is the shortest between the groups
     assert steps.max() == pytest.approx(np.linalg.norm(z[:100, None] - z[None, 100:], axis=2).min())
+
+
+def test_gaps_between_many_parts_are_a_minimum_spanning_tree():
+    """Against all pairs of groups, by scipy's tree of the shortest distances between them."""
+    rng = np.random.default_rng(0)
+    size = rng.integers(1, 90, 12)
+    z = np.concatenate([rng.normal(size=(count, 3)) + 30 * rng.normal(size=3) for count in size])
+    group = np.repeat(np.arange(12), size)
+    whole = csr_array((group[:, None] == group[None]).astype(float))
+    first, last, length = gaps_between_parts(z, whole)
+    apart = np.linalg.norm(z[:, None] - z[None], axis=2)
+    np.testing.assert_allclose(apart[first, last], length)
+    between = [[apart[np.ix_(group == a, group == b)].min() * (a != b) for a in range(12)] for b in range(12)]
+    expected = minimum_spanning_tree(np.array(between)).data
+    np.testing.assert_allclose(np.sort(length), np.sort(expected))
 
 
 def test_connecting_changes_nothing_where_there_is_a_way():

@@ -6,13 +6,13 @@ Letters: n particles, d latent components, k anchors.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components, dijkstra, minimum_spanning_tree
+from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
 from trimorph.core.errors import InputError
@@ -20,6 +20,9 @@ from trimorph.run.neighbours import nearest_neighbours
 
 NEIGHBOURS, MOST = 5, 10
 """Neighbours of a particle, on average and at most, that itself is one of: as of the paper."""
+
+FEW = 60
+"""Particles of a part up to which the way out of it is looked for among all neighbours."""
 
 NO_LENGTH = 1e-300
 """Length of an edge between particles at one place: above zero, which would be no edge."""
@@ -145,24 +148,43 @@ def gaps_between_parts(
 ) -> tuple[Int[ndarray, " g"], Int[ndarray, " g"], Float[ndarray, " g"]]:
     """The shortest gaps that together join all parts of a graph: the particles at their ends, and lengths.
 
+    Every part but the largest is joined to the particle nearest to it, until there is one part: a minimum
+    spanning tree, with a gap too many where several are as long. Source: Nesetril, Milkova & Nesetrilova 2001, Otakar Boruvka on minimum spanning tree.
+
     >>> z = np.array([[0.0], [1.0], [5.0]])
     >>> edges = csr_array(np.array([[0, 1.0, 0], [0, 0, 0], [0, 0, 0]]))
     >>> [values.tolist() for values in gaps_between_parts(z, edges)]
     [[1], [2], [4.0]]
     """
     count, part = connected_components(edges, directed=False)
-    members = np.split(np.argsort(part, kind="stable"), np.cumsum(np.bincount(part))[:-1])
-    trees = [cKDTree(mean[own]) for own in members]
-    length, ends = np.zeros((count, count)), np.zeros((count, count, 2), np.int64)
-    for one, other in combinations(range(count), 2):
-        small, large = sorted((one, other), key=lambda number: len(members[number]))
-        far, near = map(np.asarray, trees[large].query(mean[members[small]]))
-        best = int(far.argmin())
-        length[one, other] = max(far[best], NO_LENGTH)
-        ends[one, other] = members[small][best], members[large][near[best]]
-    joined = minimum_spanning_tree(csr_array(length)).tocoo()
-    first, last = ends[joined.row, joined.col].T
-    return first, last, joined.data
+    tree, found = cKDTree(mean), {}
+    while count > 1:
+        members = np.split(np.argsort(part, kind="stable"), np.cumsum(np.bincount(part))[:-1])
+        links = np.zeros((2, 0), np.int64)
+        for own in sorted(members, key=len)[:-1]:
+            first, last, length = _way_out(mean, tree, part, own)
+            found[min(first, last), max(first, last)] = max(length, NO_LENGTH)
+            links = np.concatenate([links, part[[[first], [last]]]], axis=1)
+        joined = csr_array((np.ones(links.shape[1]), (links[0], links[1])), shape=(count, count))
+        count, name = connected_components(joined, directed=False)
+        part = name[part]
+    ends = np.array(list(found), np.int64).reshape(-1, 2)
+    return ends[:, 0], ends[:, 1], np.array(list(found.values()))
+
+
+def _way_out(
+    mean: Float[ndarray, "n d"], tree: cKDTree, part: Int[ndarray, " n"], own: Int[ndarray, " m"]
+) -> tuple[int, int, float]:
+    """The particle of a part, and that of another, that are nearest to each other, and how far apart."""
+    if len(own) <= FEW:  # among one more neighbours than there are particles, one is of another part
+        far, near = map(np.asarray, tree.query(mean[own], k=range(1, len(own) + 2)))
+        far = np.where(part[near] == part[own[0]], np.inf, far)
+    else:
+        others = np.flatnonzero(part != part[own[0]])
+        far, near = map(np.asarray, cKDTree(mean[others]).query(mean[own], k=[1]))
+        near = others[near]
+    row, column = np.unravel_index(int(far.argmin()), far.shape)
+    return int(own[row]), int(near[row, column]), float(far[row, column])
 
 
 def _refuse_numbers(neighbours: int, most: int) -> None:
