@@ -7,26 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from jaxtyping import Float
 from numpy import ndarray
 
 from trimorph.core.errors import InputError
-from trimorph.core.gaussians import Gaussians
 from trimorph.evaluation.nulls import Null, NullDraws, draw_nulls
 from trimorph.evaluation.power import LADDER, Power, choose_region, find_power, most_steps
 from trimorph.evaluation.validate_cross import Crossed, cross
 from trimorph.evaluation.validate_files import write_validation
 from trimorph.evaluation.validate_halves import has_encoder, refuse_recipe, train_halves
 from trimorph.evaluation.validate_images import SeenImages, see_images
-from trimorph.evaluation.validate_modes import decoded_modes
+from trimorph.evaluation.validate_modes import decoded_modes, displacements
 from trimorph.evaluation.validate_scores import Whitened
 from trimorph.evaluation.validate_settings import ValidationSettings
 from trimorph.evaluation.validate_test import PairTest, linear_test, pair_test
 from trimorph.evaluation.validate_verdict import ModeVerdict, Source, judge, say
 from trimorph.run.embedding import of_run
-from trimorph.run.motion_cloud import CloudMotion
 from trimorph.run.new_folder import new_folder, refuse_folder_in_use
 from trimorph.run.provenance import check_unchanged
 from trimorph.run.run import Run
@@ -172,20 +168,7 @@ def _given(
         decoded_modes(half, count=settings.modes, **grid) for half in halves
     )
     test = pair_test(seen, (first, second), mean=linear.mean, shuffles=settings.shuffles, seed=settings.seed)
-    return test, _displacement(halves[0], place, halves[0].latents().mean[chosen])
-
-
-@torch.no_grad()
-def _displacement(
-    run: Run, place: Float[ndarray, "v k"], latents: Float[ndarray, "v d"]
-) -> Float[ndarray, " k"]:
-    """Root mean square Å between the mean latents of the tenths at both ends; NaN where no part can move."""
-    method, tenth = run.method(), max(1, len(place) // 10)
-    if not isinstance(method.decode(torch.as_tensor(latents[:1])), Gaussians):
-        return np.full(place.shape[1], np.nan)
-    order = np.argsort(place, axis=0)
-    ends = [np.stack([latents[part].mean(0) for part in (one[:tenth], one[-tenth:])]) for one in order.T]
-    return np.array([CloudMotion.between(method, end).rms() for end in ends])
+    return test, displacements(halves[0], place, halves[0].latents().mean[chosen])
 
 
 def _power(

@@ -11,10 +11,12 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from trimorph.core.gaussians import Gaussians
 from trimorph.evaluation.validate_images import Slices
 from trimorph.evaluation.validate_scores import Whitened
 from trimorph.methods.mode_agreement import shells
 from trimorph.methods.mode_problem import random_modes
+from trimorph.run.motion_cloud import CloudMotion
 from trimorph.run.run import Run
 
 PASSES, SPARE = 4, 2
@@ -83,6 +85,19 @@ def decoded_modes(
     number = max(1, min(count, latents.shape[1], number))
     modes = axes[:number].reshape(-1, box, box, box)
     return normalised(modes), (place * size)[:, :number].double().numpy(), chosen
+
+
+@torch.no_grad()
+def displacements(
+    run: Run, place: Float[ndarray, "v k"], latents: Float[ndarray, "v d"]
+) -> Float[ndarray, " k"]:
+    """Root mean square Å between the mean latents of the tenths at both ends; NaN where no part can move."""
+    method, tenth = run.method(), max(1, len(place) // 10)
+    if not isinstance(method.decode(torch.as_tensor(latents[:1])), Gaussians):
+        return np.full(place.shape[1], np.nan)
+    order = np.argsort(place, axis=0)
+    ends = [np.stack([latents[part].mean(0) for part in (one[:tenth], one[-tenth:])]) for one in order.T]
+    return np.array([CloudMotion.between(method, end).rms() for end in ends])
 
 
 def normalised(modes: Float[Tensor, "k c c c"]) -> Float[Tensor, "k c c c"]:
