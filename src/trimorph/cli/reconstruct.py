@@ -119,7 +119,7 @@ def _show_states(states: Sequence[NearState]) -> None:
         limits = [float(row[f"resolution_{limit}"]) for limit in ("0.143", "0.5")]
         table.add_row(
             row["state"],
-            ", ".join(f"{value:.3g}" for value in state.z),
+            ", ".join([*(f"{value:.2f}" for value in state.z[:2]), *["..."][: len(state.z) > 2]]),
             f"{row['fewest']} to {row['particles']}",
             f"{row['effective']:.0f}",
             *(f"{limit:.1f} Å" if isfinite(limit) else "none" for limit in limits),

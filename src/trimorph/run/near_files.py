@@ -96,8 +96,15 @@ def draw_bandwidth(path: Path, state: NearState, *, overwrite: bool = False) -> 
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     curves, local = state.reconstruction.curves, state.local
     frequency, rungs = curves.frequency, local.ladder.number
-    above.step(frequency[1:], local.number[1:], where="mid", color="#1b4f9c", linewidth=2.0, label="within")
-    above.plot(frequency[1:], local.effective[1:], color="#c44e3b", linewidth=1.2, label="effective")
+    above.step(
+        frequency[1:],
+        local.number[1:],
+        where="mid",
+        color="#1b4f9c",
+        linewidth=2.0,
+        label="within the bandwidth",
+    )
+    above.plot(frequency[1:], local.effective[1:], color="#c44e3b", linewidth=1.2, label="effective number")
     for number in rungs:
         above.axhline(number, color="grey", linewidth=0.5, linestyle=":", zorder=1)
     above.set(yscale="log", ylabel="particles", xlim=(0, float(frequency[-1])))
