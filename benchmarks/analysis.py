@@ -23,8 +23,8 @@ STEPS = (
     "mixture",
     "mixture, number found",
     "peaks, number found",
-    "neighbours",
-    "graph and path",
+    "graph of neighbours",
+    "path through the graph",
     "pictures",
     "particles.csv",
 )
@@ -78,21 +78,24 @@ def prepare(step: str, z: np.ndarray):
     import sklearn.mixture  # noqa: F401
 
     from trimorph.analysis.components import find_components
-    from trimorph.analysis.graph import graph_legs
+    from trimorph.analysis.graph import NeighbourGraph, shortest_legs
     from trimorph.analysis.states import find_states
-    from trimorph.run.neighbours import nearest_neighbours
 
     if step in ("pictures", "particles.csv"):
         return drawing(step, z)
-    anchors = np.random.default_rng(0).permutation(len(z))[:3]
+    if step == "path through the graph":
+        graph = NeighbourGraph.of(z)
+        anchors = np.random.default_rng(0).permutation(
+            np.flatnonzero(graph.parts == np.bincount(graph.parts).argmax())
+        )
+        return lambda: shortest_legs(graph.edges, anchors[:3])
     return {
         "components": lambda: find_components(z),
         "kmeans": lambda: find_states(z, how="kmeans", count=STATES),
         "mixture": lambda: find_states(z, how="mixture", count=5),
         "mixture, number found": lambda: find_states(z, how="mixture"),
         "peaks, number found": lambda: find_states(z, how="peaks"),
-        "neighbours": lambda: nearest_neighbours(z, 9),
-        "graph and path": lambda: graph_legs(z, anchors, neighbours=20, most=40),
+        "graph of neighbours": lambda: NeighbourGraph.of(z),
     }[step]
 
 

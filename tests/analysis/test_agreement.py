@@ -95,7 +95,7 @@ def test_what_cannot_be_compared_is_refused(
     replicates: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(registry.METHODS, "slider", f"{Slider.__module__}:Slider")
-    with pytest.raises(InputError, match=r"Found 1 replicate; wanted two or more"):
+    with pytest.raises(InputError, match=r"Found 1 replicates; wanted two or more"):
         states_agree(replicates[:1])
     np.save(tmp_path / "short.npy", np.zeros((5, 2)))
     with pytest.raises(InputError, match=r"130 in .*a\.npy, 5 in .*short\.npy; wanted the same particles"):

@@ -213,9 +213,7 @@ def test_what_cannot_be_analysed_is_refused(tmp_path: Path, monkeypatch: pytest.
     run = made(tmp_path)
     with pytest.raises(InputError, match=r"Found 49 clusters; wanted from 1 to 48, the number of particles"):
         quickly(run, states="kmeans:49")
-    with pytest.raises(
-        InputError, match=r'no column "rlnImageNam" for colours.*the nearest are rlnImageName'
-    ):
+    with pytest.raises(InputError, match=r'no column "rlnImageNam" for colours.*Did you mean "rlnImageName"'):
         quickly(run, colours=("rlnImageNam",))
     with pytest.raises(InputError, match=r"Found --points 0; wanted 1 or more"):
         analyze(run.path, points=0)

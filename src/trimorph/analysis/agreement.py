@@ -88,7 +88,7 @@ def states_agree(runs: Sequence[Path | str], *, states: str = "mixture:5", seed:
     """
     paths = [Path(one) for one in runs]
     if len(paths) < 2:
-        raise InputError(f"Found {len(paths)} replicate; wanted two or more to compare.")
+        raise InputError(f"Found {len(paths)} replicates; wanted two or more to compare.")
     embeddings = [read_embedding(path) for path in paths]
     _refuse_others(embeddings)
     found = tuple(states_of(one.mean, states, seed=seed) for one in embeddings)
@@ -106,7 +106,7 @@ def selections_agree(files: Sequence[Path | str]) -> SelectionAgreement:
     """
     paths = [Path(one) for one in files]
     if len(paths) < 2:
-        raise InputError(f"Found {len(paths)} selection; wanted two or more to compare.")
+        raise InputError(f"Found {len(paths)} selections; wanted two or more to compare.")
     kinds = {
         path.suffix.lower() if path.suffix.lower() in (".star", ".cs") else "row numbers" for path in paths
     }

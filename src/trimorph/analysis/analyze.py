@@ -59,7 +59,7 @@ def analyze(
         components = find_components(embedding.mean)
         states = states_of(embedding.mean, settings.states, seed=settings.seed)
     target = (opened.path / "analysis" / (settings.name or states.name)).absolute()
-    refuse_folder_in_use(target, holds="analysis")
+    refuse_folder_in_use(target, holds="analysis", flag="--name")
     table = _table(opened, embedding, settings)
     with clock.part("UMAP"):
         plane = umap_plane(embedding.mean, seed=settings.seed) if settings.umap else None
@@ -67,9 +67,9 @@ def analyze(
     model, lines = Model.of(opened, _epoch(embedding))
     found = Analysis(target, embedding, states, components, columns, (), (), (), lines, settings.changed())
     with new_folder(target, holds="analysis") as folder:
+        found = _with_maps(folder, found, model, settings, clock, progress)
         with clock.part("misfit"):
             found = _with_misfit(found, opened, progress) if settings.misfit else found
-        found = _with_maps(folder, found, model, settings, clock, progress)
         with clock.part("tables"):
             write_particles(folder, found.columns, parquet=settings.parquet)
             write_states_table(folder / "states.csv", found.state_files, states)

@@ -79,10 +79,9 @@ def table_columns(table: ParticleTable) -> Columns:
 def source_values(table: ParticleTable, name: str, *, others: tuple[str, ...] = ()) -> NDArray[Any]:
     """A column of the particle file by its own name: numbers where all are, else texts.
 
-    Errors: InputError where there is no such column; it names ``others`` that there are beside the file's.
+    Errors: InputError where there is no such column, nor among ``others`` that are known beside the file's.
     """
-    beside = f"; {', '.join(others)} are known beside the file's" if others else ""
-    values = source_column(table, name, wanted_for=f"colours{beside}")
+    values = source_column(table, name, wanted_for="colours", others=others)
     try:
         numbers = values.astype(np.float64)
     except (ValueError, TypeError):

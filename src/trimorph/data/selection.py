@@ -85,6 +85,8 @@ def read_index(path: Path | str) -> NDArray[Any]:
     """
     path = Path(path)
     kind = path.suffix.lower()
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: found no such file; wanted a selection. Check the path.")
     if kind == ".pkl":
         found = np.asarray(read_arrays(path))
     elif kind == ".npy":
@@ -112,8 +114,6 @@ def particle_keys(path: Path) -> set[Hashable]:
 
     Errors: FileNotFoundError; InputError where a file holds something else.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: found no such file; wanted a selection. Check the path.")
     if path.suffix.lower() == ".star":
         return set(_star_file_keys(path))
     if path.suffix.lower() == ".cs":

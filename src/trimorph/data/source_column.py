@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,18 +13,22 @@ from trimorph.core.errors import InputError
 from trimorph.data.tables import ParticleTable
 
 
-def source_column(table: ParticleTable, name: str, *, wanted_for: str) -> NDArray[Any]:
+def source_column(
+    table: ParticleTable, name: str, *, wanted_for: str, others: Sequence[str] = (), instead: str = ""
+) -> NDArray[Any]:
     """One value for each particle of the table, as the file has it: texts of a star file, numbers of a .cs.
 
-    Errors: InputError where there is no such column; it names the nearest, or all.
+    Errors: InputError where there is no such column; it names the nearest and all, also ``others`` that are
+    known beside the file's, and what will do ``instead``.
     """
     rows, known = _rows(table)
     if name not in known:
-        near = get_close_matches(name, known, n=3)
-        listed = ", ".join(near or known) or "none: the file has no columns"
+        near = get_close_matches(name, [*others, *known], n=1)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        listed = ", ".join([*others, *known]) or "none: the file has no columns"
         raise InputError(
-            f'{table.source}: found no column "{name}" for {wanted_for}; '
-            f"{'the nearest are' if near else 'it has'} {listed}."
+            f'{table.source}: found no column "{name}" for {wanted_for}; wanted one of {listed}{instead}.'
+            f"{hint}"
         )
     return np.asarray(rows[name])[table.row]
 

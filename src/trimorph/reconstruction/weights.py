@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimorph.core.errors import InputError
 from trimorph.data.columns import numbers
+from trimorph.data.source_column import source_column
 from trimorph.data.tables import ParticleTable
 
 SUFFIXES = (".npy", ".txt")
@@ -43,17 +43,6 @@ def read_weights(name: str, table: ParticleTable) -> NDArray[np.float64]:
 
 
 def _from_column(name: str, table: ParticleTable) -> NDArray[np.float64]:
-    source = table.columns
-    rows: Any = {}
-    if source.star is not None and source.particles is not None:
-        rows = source.star[source.particles]
-    elif source.cs is not None:
-        rows = source.cs
-    known = list(rows) if source.cs is None else list(source.cs.dtype.names or ())
-    if name not in known:
-        raise InputError(
-            f'{table.source}: found no column "{name}" for the weights; wanted one of '
-            f"{', '.join(map(str, known)) or 'none: the file has no columns'}, or a file of weights "
-            f"({', '.join(SUFFIXES)})."
-        )
-    return numbers(np.asarray(rows[name])[table.row], source=table.source, column=name, low=0.0)
+    instead = f", or a file of weights ({', '.join(SUFFIXES)})"
+    values = source_column(table, name, wanted_for="the weights", instead=instead)
+    return numbers(values, source=table.source, column=name, low=0.0)

@@ -8,12 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 
-def refuse_folder_in_use(path: Path, *, holds: str) -> None:
-    """Raise FileExistsError where something is at the path already; ``holds`` says what it is wanted for."""
+def refuse_folder_in_use(path: Path, *, holds: str, flag: str = "-o") -> None:
+    """Raise FileExistsError where something is at the path already; ``holds`` says what it is wanted for.
+
+    ``flag`` is the option by which another is chosen.
+    """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(
             f"{path}: found {'a folder that is not empty' if path.is_dir() else 'a file'}; wanted a new "
-            f"folder for the {holds}, and nothing was changed. Choose another with -o."
+            f"folder for the {holds}, and nothing was changed. Choose another with {flag}."
         )
 
 
