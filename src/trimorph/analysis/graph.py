@@ -149,7 +149,8 @@ def gaps_between_parts(
     """The shortest gaps that together join all parts of a graph: the particles at their ends, and lengths.
 
     Every part but the largest is joined to the particle nearest to it, until there is one part: a minimum
-    spanning tree, with a gap too many where several are as long. Source: Nesetril, Milkova & Nesetrilova 2001, Otakar Boruvka on minimum spanning tree.
+    spanning tree, with a gap too many where several are as long.
+    Source: Nesetril, Milkova & Nesetrilova 2001, Otakar Boruvka on minimum spanning tree problem.
 
     >>> z = np.array([[0.0], [1.0], [5.0]])
     >>> edges = csr_array(np.array([[0, 1.0, 0], [0, 0, 0], [0, 0, 0]]))
