@@ -77,12 +77,7 @@ def evaluate(
     if output is not None:
         refuse_folder_in_use(output, holds="evaluation")
     paths = [Path(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
-    if not Path(truth).is_file():
-        raise FileNotFoundError(
-            f"{truth}: found no file; wanted the NAME_truth.npz that trimorph simulate wrote. Check the path."
-        )
-    known = Truth.read(truth)
-    known = as_classes(known) if classes else known
+    known = _read_truth(Path(truth), classes=classes)
     choices = _choices(paths, maps, weights, config, ignore_voxel_size)
     if images is not None and images < 1:
         raise InputError(f"Found {images} images; wanted at least 1, or all.")
@@ -100,9 +95,7 @@ def evaluate(
         )
         for each in candidates
     )
-    first = next((each for each in scored if each.images is not None), None)
-    asked = None if first is None else first.images
-    blind_images = None if true_maps is None or asked is None else blind_curves(asked.state, true_maps)
+    blind_images = _blind_images(scored, true_maps)
     found = Evaluation(
         truth=known,
         truth_file=Path(truth),
@@ -115,6 +108,15 @@ def evaluate(
     if output is not None:
         write_evaluation(found, output)
     return found
+
+
+def _read_truth(file: Path, *, classes: bool) -> Truth:
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{file}: found no file; wanted the NAME_truth.npz that trimorph simulate wrote. Check the path."
+        )
+    truth = Truth.read(file)
+    return as_classes(truth) if classes else truth
 
 
 def _choices(
@@ -182,6 +184,12 @@ def _refuse_idle(
             "Found true structures and nothing that moves one; wanted a run of segments among what is "
             "evaluated. Leave --structures and --distance out."
         )
+
+
+def _blind_images(scored: tuple[Scored, ...], true_maps: TrueMaps | None) -> Curves | None:
+    """What one map for all says of the images that the first candidate with maps was asked for."""
+    asked = next((each.images for each in scored if each.images is not None), None)
+    return None if true_maps is None or asked is None else blind_curves(asked.state, true_maps)
 
 
 def _blind(scored: tuple[Scored, ...], images: Curves | None, true_maps: TrueMaps | None) -> dict[str, float]:
