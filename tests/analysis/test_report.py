@@ -19,10 +19,12 @@ from analysis.html_page import Element, Page
 from analysis.made_report import COMMAND, COUNT, HOSTILE, made_analysis
 from run.slider import Slider
 from trimorph.analysis.analysis import Analysis
+from trimorph.analysis.components import find_components
 from trimorph.analysis.data_summary import DataSummary
 from trimorph.analysis.report import write_report
 from trimorph.analysis.report_concerns import find_concerns
 from trimorph.analysis.report_png import size_of
+from trimorph.analysis.states import States
 from trimorph.methods import registry
 from trimorph.run.embedding import Embedding
 
@@ -219,3 +221,23 @@ def test_without_particles_and_own_maps_the_page_says_so(made: Made, tmp_path: P
     assert warned.startswith("No maps of the particles themselves.")
     assert "Not known" in [element.text for element in one(root, "dl", class_="answers").all("dd")][2]
     assert not {"run", "training", "paths"} & {section.attributes["id"] for section in root.all("section")}
+
+
+def test_one_state_and_one_component_make_a_page_too(made: Made, tmp_path: Path) -> None:
+    folder, analysis, _, _ = made
+    mean = analysis.embedding.mean[:, :1]
+    (tmp_path / "states").symlink_to(folder / "states")
+    alone = replace(
+        analysis,
+        embedding=Embedding(mean, None, Path("z.npy")),
+        components=find_components(mean),
+        states=States(np.zeros(COUNT, int), np.array([0]), mean[:1], "kmeans1"),
+        state_files=(replace(analysis.state_files[0], particles=COUNT, share=1.0),),
+        traversals=(),
+        figures=(),
+    )
+    root = Page(write_report(tmp_path, alone).read_text(encoding="utf-8")).root
+    answers = [element.text for element in one(root, "dl", class_="answers").all("dd")]
+    assert "There is one state alone" in answers[1]
+    assert len(list(one(root, "section", id="latents").all("rect"))) == 60
+    assert "changes" not in {section.attributes["id"] for section in root.all("section")}

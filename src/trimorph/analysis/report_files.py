@@ -22,6 +22,18 @@ MEANINGS = {
     "report.html": "this page",
 }
 
+KINDS = {
+    ".mrc": "map",
+    ".cif": "structure",
+    ".pdb": "structure",
+    ".png": "picture",
+    ".csv": "table",
+    ".cxc": "script for ChimeraX",
+    ".gif": "movie",
+    ".mp4": "movie",
+}
+"""What files of other names are, by their endings."""
+
 
 def files_section(folder: Path, shown: Path) -> Html:
     """Files and folders with their sizes; ``shown`` is where all of it lies, which it may not yet do."""
@@ -48,7 +60,7 @@ def _folder(path: Path, folder: Path) -> list[Cell]:
     files = [one for one in path.rglob("*") if one.is_file()]
     name = f"{path.relative_to(folder).as_posix()}/"
     total = sum(one.stat().st_size for one in files)
-    kinds = Counter(_meaning(one.name) or "file" for one in files)
+    kinds = Counter(KINDS.get(one.suffix, "other file") for one in files)
     said = ", ".join(counted(count, kind) for kind, count in sorted(kinds.items()))
     return [
         Cell(element("a", text(name), href=quote(name))),
@@ -58,12 +70,4 @@ def _folder(path: Path, folder: Path) -> list[Cell]:
 
 
 def _meaning(name: str) -> str:
-    kinds = {
-        ".mrc": "map",
-        ".cif": "structure",
-        ".pdb": "structure",
-        ".png": "picture",
-        ".csv": "table",
-        ".cxc": "script for ChimeraX",
-    }
-    return MEANINGS.get(name, kinds.get(Path(name).suffix, ""))
+    return MEANINGS.get(name, KINDS.get(Path(name).suffix, ""))

@@ -73,7 +73,7 @@ def signed(number: float, digits: int = 6) -> str:
 def duration(seconds: float) -> str:
     r"""How long something took.
 
-    >>> duration(0.42), duration(42.4), duration(691), duration(7265)
+    >>> duration(0.42), duration(42.4), duration(691.0), duration(7265.0)
     ('0.4\xa0s', '42\xa0s', '11\xa0min 31\xa0s', '2\xa0h 1\xa0min')
     """
     if seconds < 10:

@@ -11,7 +11,7 @@ from trimorph.analysis.analysis import Analysis, Traversal
 from trimorph.analysis.paths_crowd import crowd
 from trimorph.analysis.report_budget import Budget
 from trimorph.analysis.report_html import Html, data_uri, element, figure, how, join, picture, section, text
-from trimorph.analysis.report_numbers import counted, size
+from trimorph.analysis.report_numbers import angstrom, counted, size
 from trimorph.analysis.report_pictures import Gallery, best_axis, view_words
 from trimorph.analysis.report_png import lighter, size_of
 from trimorph.analysis.report_tiles import Tile, player, strip, swatch
@@ -80,7 +80,8 @@ def pictures_of(folder: Path, paths: Sequence[tuple[Path, str, str]], budget: Bu
 
 
 def _traversal(folder: Path, analysis: Analysis, one: Traversal, maps: StateMaps) -> Html:
-    densities = np.stack([read_small(folder / path)[0] for path in one.maps])
+    read = [read_small(folder / path) for path in one.maps]
+    densities = np.stack([density for density, _ in read])
     axis, near = best_axis(densities), crowd(analysis.embedding.mean, one.z)
     along = Gallery.of(densities, densities.mean(0), densities, axis)
     tiles = [
@@ -98,8 +99,9 @@ def _traversal(folder: Path, analysis: Analysis, one: Traversal, maps: StateMaps
     names = [f"point {number + 1} of {len(densities)}" for number in range(len(densities))]
     control = player(group, names, start=0, label="Point", screen=True)
     words = (
-        f"{one.name}: {counted(len(densities), 'map')}, seen {view_words(axis)}. Half of all particles have "
-        f"{near.usual:,} or more others as near. Files: {one.maps[0].parent.as_posix()}/"
+        f"{one.name}: {counted(len(densities), 'map')}, seen {view_words(axis)}, "
+        f"{angstrom(along.maps.shape[-1] * read[0][1])} wide. Half of all particles have {near.usual:,} or "
+        f"more others as near. Files: {one.maps[0].parent.as_posix()}/"
     )
     inside = element("div", join(rows), class_="rows", data_source=group)
     return join([element("h3", text(_title(one.name))), control, figure(inside, text(words))])

@@ -18,7 +18,15 @@ from trimorph.analysis.report_html import (
     table,
     text,
 )
-from trimorph.analysis.report_numbers import UNKNOWN, correlation, counted, number_cell, percent, resolved
+from trimorph.analysis.report_numbers import (
+    UNKNOWN,
+    angstrom,
+    correlation,
+    counted,
+    number_cell,
+    percent,
+    resolved,
+)
 from trimorph.analysis.report_pictures import Gallery, best_axis, view_words
 from trimorph.analysis.report_tiles import Tile, player, strip, swatch
 from trimorph.analysis.state_curves import StateCurves
@@ -65,7 +73,7 @@ def states_section(files: Sequence[StateFiles], maps: StateMaps, *, name: str) -
         how(HOW),
         states_table(files, maps, name=name),
         element("h3", text("Slices through all states")),
-        _through(files, own, decoded),
+        _through(files, own, decoded, maps.pixel_size),
     )
 
 
@@ -133,14 +141,15 @@ def side_by_side(files: Sequence[StateFiles], maps: StateMaps) -> Html:
             tiles.append(Tile(gallery.surface(place), alt, under))
         rows.append(strip(tiles, name=kind))
     words = (
-        f"All states from one side, {view_words(decoded.axis)}, each row at one level. The orange line is "
+        f"All states from one side, {view_words(decoded.axis)}, each row at one level; a picture is "
+        f"{angstrom(decoded.maps.shape[-1] * maps.pixel_size)} wide. The orange line is "
         "the outline of the mean of all. Under each: its number and "
         + ("the resolution of the own map, or the share of particles." if own else "its share of particles.")
     )
     return figure(element("div", join(rows), class_="rows"), text(words))
 
 
-def _through(files: Sequence[StateFiles], own: Gallery | None, decoded: Gallery) -> Html:
+def _through(files: Sequence[StateFiles], own: Gallery | None, decoded: Gallery, pixel_size: float) -> Html:
     count, rows = len(decoded.depths), []
     for kind, gallery in (("The particles' own maps", own), ("The model's maps", decoded)):
         if gallery is None:
@@ -159,5 +168,8 @@ def _through(files: Sequence[StateFiles], own: Gallery | None, decoded: Gallery)
         rows.append(strip(tiles, name=kind))
     names = [f"slice {number + 1} of {count}" for number in range(count)]
     control = player("slices", names, start=decoded.start, label="Depth")
-    words = f"Slices across {'zyx'[decoded.axis]}, all states at one depth; at first where they differ most."
+    words = (
+        f"Slices across {'zyx'[decoded.axis]}, {angstrom(decoded.maps.shape[-1] * pixel_size)} wide, all "
+        "states at one depth; at first where they differ most."
+    )
     return join([control, figure(element("div", join(rows), class_="rows"), text(words))])

@@ -86,8 +86,8 @@ class StateMaps:
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
-        """How surely, and how much, each state differs from the mean; empty without half maps or density."""
-        if self.half1 is None or self.half2 is None or self.mask is None:
+        """How surely, and how much, each state differs from the mean; empty where nothing compares."""
+        if self.half1 is None or self.half2 is None or self.mask is None or len(self.decoded) < 2:
             return ()
         halves = [self._smooth(half) for half in (self.half1, self.half2)]
         means = [self.mean(half) for half in halves]
