@@ -10,7 +10,7 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from trimorph.analysis.graph import NeighbourGraph, gaps_between_parts
+from trimorph.analysis.graph import NeighbourGraph, both_ways, gaps_between_parts
 from trimorph.analysis.paths import component_path, graph_path, straight_path
 from trimorph.core.errors import InputError
 from trimorph.data.cryodrgn import read_latents
@@ -127,7 +127,7 @@ def test_particles_at_one_place_are_neighbours():
     z = np.repeat(np.arange(5.0), 30)[:, None]
     path = graph_path(z, [0, 149], connect=True)
     np.testing.assert_array_equal(np.unique(path.z), np.arange(5.0))
-    first, last, length = gaps_between_parts(z, NeighbourGraph.of(z, neighbours=10, most=10).edges)
+    first, last, length = gaps_between_parts(z, both_ways(NeighbourGraph.of(z, neighbours=10, most=10).edges))
     assert np.sort(np.round(length))[-4:].tolist() == [1, 1, 1, 1]
     assert len(first) == len(last) == len(length)
 

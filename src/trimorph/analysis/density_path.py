@@ -15,7 +15,7 @@ from numpy import ndarray
 from scipy.sparse import coo_array, csr_array
 from scipy.spatial import cKDTree
 
-from trimorph.analysis.graph import NO_LENGTH, gaps_between_parts, shortest_legs
+from trimorph.analysis.graph import NO_LENGTH, both_ways, gaps_between_parts, shortest_legs
 from trimorph.run.neighbours import AT_ONCE, neighbours_in_turn
 
 COUNTED, SHARE = 50, 0.05
@@ -93,7 +93,7 @@ def _grid_legs(mean: Float[ndarray, "n d"], anchors: Float[ndarray, "k d"]) -> l
     nodes = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
     edges = _grid_edges(nodes, shape, rarity.at(nodes))
     start = np.asarray(cKDTree(nodes).query(anchors)[1])
-    legs = shortest_legs(edges, start, directed=False)
+    legs = shortest_legs(both_ways(edges), start)
     # the anchors themselves in place of the nodes nearest to them
     return [np.concatenate([anchors[[number]], nodes[leg[1:-1]], anchors[[number + 1]]])
             for number, leg in enumerate(legs)]  # fmt: skip
@@ -138,9 +138,10 @@ def _graph_legs(mean: Float[ndarray, "n d"], anchors: Float[ndarray, "k d"]) -> 
     np.maximum(length, NO_LENGTH, out=length)
     start = np.arange(0, length.size + 1, near)
     edges = csr_array((length.ravel(), index.ravel(), start), shape=(len(mean), len(mean)))
+    edges = both_ways(edges)
     edges = csr_array(edges + _bridges(mean, edges, rarity))
     ends = np.asarray(rarity.tree.query(anchors)[1])
-    return shortest_legs(edges, ends, directed=False)
+    return shortest_legs(edges, ends)
 
 
 def _bridges(
@@ -152,7 +153,7 @@ def _bridges(
     across = (1 - share) * mean[first] + share * mean[last]
     rare = rarity.at(across.reshape(-1, mean.shape[1])).reshape(BETWEEN, -1)
     cost = length * (1 + np.trapezoid(rare, dx=1 / (BETWEEN - 1), axis=0))
-    return csr_array(coo_array((cost, (first, last)), shape=edges.shape))
+    return both_ways(csr_array(coo_array((cost, (first, last)), shape=edges.shape)))
 
 
 def _densest(distance: Float[ndarray, " n"]) -> float:

@@ -103,10 +103,10 @@ def graph_legs(
     if not gaps:
         return legs
     if connect:
-        edges = NeighbourGraph.of_nearest(distance, index, neighbours=most).edges
+        edges = both_ways(NeighbourGraph.of_nearest(distance, index, neighbours=most).edges)
         first, last, length = gaps_between_parts(mean, edges)
-        bridges = csr_array(coo_array((length, (first, last)), shape=edges.shape))
-        return shortest_legs(csr_array(edges + bridges), anchors, directed=False)
+        bridges = both_ways(csr_array(coo_array((length, (first, last)), shape=edges.shape)))
+        return shortest_legs(csr_array(edges + bridges), anchors)
     part = graph.parts
     size, (start, end) = np.bincount(part), gaps[0]
     raise InputError(
@@ -118,12 +118,8 @@ def graph_legs(
     )
 
 
-def shortest_legs(
-    edges: csr_array[np.float64], anchors: Int[ndarray, " k"], *, directed: bool = True
-) -> list[Int[ndarray, " _"]]:
+def shortest_legs(edges: csr_array[np.float64], anchors: Int[ndarray, " k"]) -> list[Int[ndarray, " _"]]:
     """Particles on the shortest way from each anchor to the next, both included; none where there is no way.
-
-    Edges lead both ways where they are not ``directed``.
 
     Source: Dijkstra, Numer. Math. 1 (1959) 269.
 
@@ -131,8 +127,6 @@ def shortest_legs(
     >>> [leg.tolist() for leg in shortest_legs(edges, np.array([0, 2, 0]))]
     [[0, 1, 2], []]
     """
-    if not directed:
-        edges = csr_array(edges.maximum(edges.T))
     legs = []
     for first, last in pairwise(anchors.tolist()):
         before = dijkstra(edges, indices=first, return_predecessors=True)[1]
@@ -143,21 +137,26 @@ def shortest_legs(
     return legs
 
 
+def both_ways(edges: csr_array[np.float64]) -> csr_array[np.float64]:
+    """The same graph with every edge in both directions."""
+    return csr_array(edges.maximum(edges.T))
+
+
 def gaps_between_parts(
     mean: Float[ndarray, "n d"], edges: csr_array[np.float64]
 ) -> tuple[Int[ndarray, " g"], Int[ndarray, " g"], Float[ndarray, " g"]]:
     """The shortest gaps that together join all parts of a graph: the particles at their ends, and lengths.
 
-    Every part but the largest is joined to the particle nearest to it, until there is one part: a minimum
-    spanning tree, with a gap too many where several are as long.
+    Edges lead both ways. Every part but the largest is joined to the particle nearest to it, until there is
+    one part: a minimum spanning tree, with a gap too many where several are as long.
     Source: Nesetril, Milkova & Nesetrilova 2001, Otakar Boruvka on minimum spanning tree problem.
 
     >>> z = np.array([[0.0], [1.0], [5.0]])
-    >>> edges = csr_array(np.array([[0, 1.0, 0], [0, 0, 0], [0, 0, 0]]))
+    >>> edges = csr_array(np.array([[0, 1.0, 0], [1.0, 0, 0], [0, 0, 0]]))
     >>> [values.tolist() for values in gaps_between_parts(z, edges)]
     [[1], [2], [4.0]]
     """
-    count, part = connected_components(edges, directed=False)
+    count, part = connected_components(edges, connection="strong")  # needs no transpose, as weak ones do
     tree, found = cKDTree(mean), {}
     while count > 1:
         members = np.split(np.argsort(part, kind="stable"), np.cumsum(np.bincount(part))[:-1])
