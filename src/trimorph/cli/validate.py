@@ -62,16 +62,7 @@ def show_modes(found: Validation) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    names = (
-        "mode",
-        "real",
-        "p after Holm",
-        "z",
-        "correlation",
-        "of the mean's power",
-        "half sets",
-        "component",
-    )
+    names = ("mode", "real", "p, Holm", "z", "pixels", "of the mean", "half sets", "component")
     for name in names:
         table.add_column(name, justify="left" if name == "mode" else "right")
     for mode in found.modes:

@@ -13,7 +13,7 @@ from numpy import ndarray
 from trimorph.core.errors import InputError
 from trimorph.evaluation.nulls import Null, NullDraws, draw_nulls
 from trimorph.evaluation.power import LADDER, Power, choose_region, find_power, most_steps
-from trimorph.evaluation.validate_cross import Crossed, cross
+from trimorph.evaluation.validate_cross import MOST, Crossed, cross
 from trimorph.evaluation.validate_files import write_validation
 from trimorph.evaluation.validate_halves import has_encoder, refuse_recipe, train_halves
 from trimorph.evaluation.validate_images import SeenImages, see_images
@@ -75,7 +75,8 @@ def plan_validation(run: Path | str, settings: ValidationSettings) -> tuple[str,
         seconds = max((float(line.get("seconds", 0.0)) for line in opened.metrics()), default=0.0)
         lines.append(
             f"two half sets trained apart by the run's recipe: about {_clock(seconds)}, as the run took; "
-            "less where they are there already, nothing with --no-retrain"
+            "less where they are there already, nothing with --no-retrain; "
+            f"8 times {min(MOST, count // 2)} images decoded by them"
         )
     return tuple(lines)
 
@@ -102,15 +103,7 @@ def validate(
     settings, opened = settings or ValidationSettings(), Run.open(run)
     target = (output or opened.path / "analysis" / "validation").absolute()
     refuse_folder_in_use(target, holds="validation")
-    if opened.method(epoch).latent_dim == 0:
-        raise InputError(
-            f"{opened.path}: found a run of latent dimension 0; wanted one with latents, in which particles "
-            "differ. Train with --latent-dim 1 or more."
-        )
-    latents = of_run(opened, epoch=epoch).mean
-    if settings.retrain:
-        refuse_recipe(opened)
-    check_unchanged(opened.path / "provenance.json")
+    latents = _latents(opened, settings, epoch)
     images = see_images(
         opened,
         resolution=settings.resolution,
@@ -156,6 +149,20 @@ def validate(
     with new_folder(target, holds="validation") as folder:
         write_validation(folder, found, settings, images, box=opened.problem(epoch).box)
     return found
+
+
+def _latents(run: Run, settings: ValidationSettings, epoch: int | None) -> Float[ndarray, "n d"]:
+    """Latents of all particles, where all that is needed is there and as it was."""
+    if run.method(epoch).latent_dim == 0:
+        raise InputError(
+            f"{run.path}: found a run of latent dimension 0; wanted one with latents, in which particles "
+            "differ. Train with --latent-dim 1 or more."
+        )
+    latents = of_run(run, epoch=epoch).mean
+    if settings.retrain:
+        refuse_recipe(run)
+    check_unchanged(run.path / "provenance.json")
+    return latents
 
 
 def _given(

@@ -34,7 +34,7 @@ from trimorph.reconstruction.mean_map import mean_map
 from trimorph.run.clusters import kmeans
 from trimorph.run.run import Run
 
-MOST, AT_ONCE, STATES = 2000, 64, 4
+MOST, AT_ONCE, STATES = 1000, 64, 4
 """Particles of a half set that are encoded by both models, images a batch, states that are compared."""
 
 
