@@ -19,6 +19,8 @@ from trimorph.methods.structure_method import Segment
 JUDGED = 1024
 """Images by which it is judged whether motions are told apart."""
 
+Misfit = Callable[[Batch, Tensor], Tensor]
+
 
 def living(segmentation: Segmentation) -> list[Segment]:
     """Segments that at least one residue belongs to most, along their lines; the others have died out.
@@ -39,7 +41,7 @@ def living(segmentation: Segmentation) -> list[Segment]:
     return found
 
 
-def compare_segments(
+def review_segments(
     method: Method,
     motion: SegmentMotion,
     survey: Survey,
@@ -47,40 +49,23 @@ def compare_segments(
     resolution: float | None,
     position: Tensor,
     limit: float,
-) -> list[str]:
-    """Lines for the user: how many segments hold residues, and which neighbours move as one.
-
-    That is to ``limit`` Å.
-    """
-    segmentation = motion.segmentation
-    found = living(segmentation)
-    moments = MotionMoments.of(method, motion, survey, resolution=resolution, position=position)
-    groups = groups_alike(found, moments, position, limit=limit)
-    said = f"segments: {len(found)} of {segmentation.count} hold residues, {len(groups)} move on their own"
-    return [said, *_lines(found, groups, len(segmentation.sizes))]
-
-
-def merge_segments(
-    method: Method,
-    motion: SegmentMotion,
-    survey: Survey,
-    misfit: Callable[[Batch, Tensor], Tensor],
-    *,
+    misfit: Misfit | None,
     particles: int,
-    resolution: float | None,
-    position: Tensor,
-    limit: float,
 ) -> list[str]:
-    """Merge neighbours that move as one, to ``limit`` Å, or that the images do not tell apart; what is left.
+    """Lines for the user: how many segments hold residues, and which neighbours move as one, to ``limit`` Å.
 
-    A segment is a further motion, of six numbers that follow the d latents: the images tell it if they are
-    more likely with it by (6 d / 2) ln N for N ``particles``. ``misfit`` (b,) is minus the logarithm of each
-    image's likelihood at a latent; it is asked of JUDGED images.   Source: Schwarz, Ann. Stat. 6 (1978) 461.
+    With ``misfit`` these are merged, and so are neighbours that the images do not tell apart. A segment is a
+    further motion, of six numbers that follow the d latents: the images tell it if they are more likely with
+    it by (6 d / 2) ln N for N ``particles``. ``misfit`` (b,) is minus the logarithm of each image's
+    likelihood at a latent; it is asked of JUDGED images.   Source: Schwarz, Ann. Stat. 6 (1978) 461.
     """
     segmentation = motion.segmentation
     found = living(segmentation)
     moments = MotionMoments.of(method, motion, survey, resolution=resolution, position=position)
     alike = groups_alike(found, moments, position, limit=limit)
+    said = f"segments: {len(found)} of {segmentation.count} hold residues, "
+    if misfit is None:
+        return [f"{said}{len(alike)} move on their own", *_lines(found, alike, len(segmentation.sizes))]
     seen = images_seen(method, survey, resolution=resolution)
     enough = 3 * method.latent_dim * log(max(particles, 2))
     as_trained = segmentation.owners
@@ -100,7 +85,7 @@ def merge_segments(
     merge(groups)
     with torch.no_grad():
         left = with_spreads(living(segmentation), segmentation)
-    said = f"segments: {len(found)} of {segmentation.count} hold residues, {len(left)} move on their own"
+    said += f"{len(left)} move on their own"
     if len(left) < len(found):
         said += (
             f": {len(found) - len(alike)} are merged with a neighbour that moves alike, "

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -31,7 +31,7 @@ from trimorph.methods.segment_boundaries import with_spreads
 from trimorph.methods.segment_motion import SegmentMotion
 from trimorph.methods.segment_priors import MotionPriors
 from trimorph.methods.segment_problem import moving_residues, refuse_segments, structure_of
-from trimorph.methods.segment_report import compare_segments, living, merge_segments
+from trimorph.methods.segment_report import living, review_segments
 from trimorph.methods.segment_settings import SegmentsSettings
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
 
@@ -194,19 +194,16 @@ class Segments(StructureMethod):
         After the last two stages neighbours are merged that move alike, or that the images do not tell apart;
         before them motions are not yet what they will be.
         """
-        last, settling = stage == self.stages[-1], stage in self.stages[-2:]
         lines = []
         if self.rigid is not None:
-            how: dict[str, Any] = {
-                "resolution": stage.resolution, "position": self.position, "limit": self.settings.merge,
-            }  # fmt: skip
-            if settling:
-                lines = merge_segments(
-                    self, self.rigid, survey, self._misfit, particles=self.particles, **how
-                )
-            else:
-                lines = compare_segments(self, self.rigid, survey, **how)
-        return lines if last else lines + self.inference.review(stage, survey, self.decode)
+            lines = review_segments(
+                self, self.rigid, survey, resolution=stage.resolution, position=self.position,
+                limit=self.settings.merge, particles=self.particles,
+                misfit=self._misfit if stage in self.stages[-2:] else None,
+            )  # fmt: skip
+        if stage != self.stages[-1]:
+            lines += self.inference.review(stage, survey, self.decode)
+        return lines
 
     def _misfit(self, batch: Batch, z: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
         """Minus the logarithm of the images' likelihood at latents, up to a constant."""
