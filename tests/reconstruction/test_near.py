@@ -9,12 +9,14 @@ from torch import Tensor
 
 from reconstruction.images_in_memory import ImagesInMemory, joined, simulate_images
 from trimorph.core.backprojection import BackProjector
+from trimorph.core.disk import FourierDisk
+from trimorph.core.errors import InputError
 from trimorph.core.fsc import fourier_shell_correlation
 from trimorph.core.gaussians import Gaussians
 from trimorph.reconstruction.bandwidth import Agreement, choose_rungs
 from trimorph.reconstruction.blend import Blend
 from trimorph.reconstruction.ladder import Ladder, ladder_around
-from trimorph.reconstruction.memory import pair_bytes
+from trimorph.reconstruction.memory import pair_bytes, pairs_at_once
 from trimorph.reconstruction.near import LocalMap, reconstruct_around
 from trimorph.reconstruction.reconstruct import reconstruct
 
@@ -179,3 +181,7 @@ def test_rungs_hold_what_is_asked_for() -> None:
     np.testing.assert_allclose(kernel[0], weight * (1 - far**2).clip(0))
     effective = 1 / np.diag(Ladder(far, weight, np.array([1.0, np.inf])).effective())
     np.testing.assert_allclose(effective, kernel.sum(1) ** 2 / (kernel**2).sum(1))
+    with pytest.raises(InputError, match="Found 0 particles around a point"):
+        ladder_around(far, np.ones(1000), sets, least=0)
+    with pytest.raises(InputError, match="Found memory of -1 GB"):
+        pairs_at_once(FourierDisk(16, 4.0), -1.0)

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from trimorph.core.errors import InputError
+
 LEAST = 100
 """Particles that the narrowest rung holds."""
 
@@ -96,7 +98,11 @@ def ladder_around(
     are chosen by their noise. Particles of weight zero are left out. Rungs with less than a quarter of
     ``least`` in a half set (1, 2) are, too; ``most`` is how many finite rungs there may be. Where there are
     few particles, or all are at the point, the infinite rung is the only one.
+
+    Errors: InputError for a number below 1.
     """
+    if least < 1:
+        raise InputError(f"Found {least} particles around a point as the least; wanted 1 or more.")
     used = np.sort(distance[weight > 0])
     numbers = [max(least, int(np.searchsorted(used, narrowest)))]
     while STEP * numbers[-1] < len(used):

@@ -7,6 +7,7 @@ from math import ceil
 import torch
 
 from trimorph.core.disk import FourierDisk
+from trimorph.core.errors import InputError
 from trimorph.data.cache import available_memory
 
 SHARE = 0.5
@@ -29,9 +30,13 @@ def pair_bytes(disk: FourierDisk) -> int:
 def pairs_at_once(disk: FourierDisk, memory: float | None = None) -> int:
     """Pairs of sums that fit into so many GB, by default half of what is free; one at least.
 
+    Errors: InputError for no memory.
+
     >>> pairs_at_once(FourierDisk(64, 4.0), memory=1.0)
     29
     """
+    if memory is not None and not memory > 0:
+        raise InputError(f"Found memory of {memory:g} GB for sums; wanted more than 0.")
     free = SHARE * _free(disk.device) if memory is None else 1e9 * memory
     solver = SOLVER * 4 * (2 * disk.box) ** 3
     return max(int((free - solver) / pair_bytes(disk)), 1)

@@ -91,7 +91,7 @@ def reconstruct_near(
     everyone, found = reconstruct_around(
         images,
         distance,
-        least=least or least_number(embedding),
+        least=least_number(embedding) if least is None else least,
         narrowest=narrowest_distance(embedding),
         memory=memory,
         progress=progress,
