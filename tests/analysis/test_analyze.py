@@ -7,6 +7,7 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from trimorph.analysis.analyze import analyze
 from trimorph.analysis.likelihood import misfit
 from trimorph.analysis.select import Conditions, select
 from trimorph.analysis.states import find_states
+from trimorph.analysis.umap_plane import umap_plane
 from trimorph.cli.main import run as run_command
 from trimorph.core.errors import InputError
 from trimorph.core.imaging import render_batch
@@ -268,3 +270,24 @@ def test_the_command_prints_the_states(tmp_path: Path, capsys: pytest.CaptureFix
     assert str(run.path / "analysis" / "two" / "report.html") in out
     assert run_command(["analyze", str(tmp_path / "nothing")]) == 1
     assert "found no recipe.toml" in capsys.readouterr().err
+
+
+def test_a_plane_of_umap_is_drawn_with_its_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """UMAP itself, which takes long to start, is stood in for by a turn of the latents."""
+
+    class Turn:
+        def __init__(self, *, n_neighbors: int, random_state: int) -> None:
+            assert (n_neighbors, random_state) == (15, 4)
+
+        def fit_transform(self, mean: np.ndarray) -> np.ndarray:
+            return mean[:, ::-1].astype(np.float32)
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Turn))
+    monkeypatch.setattr("trimorph.analysis.figure_list.COLOURS", ())
+    monkeypatch.setattr("trimorph.analysis.analyze.write_report", lambda *_: None)
+    run = made(tmp_path)
+    found = quickly(run, states="kmeans:2", umap=True, seed=4)
+    np.testing.assert_allclose(found.columns["umap1"], run.latents().mean[:, 1])
+    assert {"states.png", "umap_states.png"} <= {one.path.name for one in found.figures}
+    with pytest.raises(InputError, match=r"Found 9 particles; wanted 10 or more for UMAP"):
+        umap_plane(np.zeros((9, 2)))
