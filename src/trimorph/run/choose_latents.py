@@ -128,9 +128,9 @@ def read_latents(path: Path) -> Chosen:
     return Chosen.free(z, path.stem)
 
 
-def of_particles(latents: Latents, text: str) -> Chosen:
+def of_particles(latents: Latents, text: str, *, flag: str = "--particles") -> Chosen:
     """Latents of some particles, by their numbers from 0 among those in use."""
-    index = np.array(numbers_of_particles(text, len(latents), flag="--particles"))
+    index = np.array(numbers_of_particles(text, len(latents), flag=flag))
     return Chosen(latents.mean[index].astype(np.float64), index, "particles")
 
 

@@ -87,7 +87,7 @@ class NearPoints:
         count, dim = embedding.mean.shape
         latents = Latents(np.arange(count), embedding.mean, np.zeros((count, dim, dim)))
         if self.near_particles is not None:
-            return of_particles(latents, self.near_particles)
+            return of_particles(latents, self.near_particles, flag="--near-particles")
         if self.near_kmeans is not None:
             return cluster_centres(latents, self.near_kmeans)
         return along_component(latents, self.near_pc or 0, self.near_points)
