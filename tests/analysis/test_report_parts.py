@@ -232,6 +232,11 @@ def test_what_a_reviewer_would_ask_of_latents() -> None:
     unknown, shares = DataSummary(None, None), {"defocus": np.array([0.2]), "shift": np.array([0.0])}
     found = titles(concerns_of_latents(analysis(), unknown, shares, []))
     assert found == {"Latents follow the defocus": "warning", "Precision of the latents": "passed"}
+    faint = analysis()  # a second component of a ten-thousandth of the variance
+    mean = np.c_[faint.embedding.mean, 0.01 * np.random.default_rng(2).normal(size=1000)]
+    faint = replace(faint, embedding=Embedding(mean, None, Path("z.npz")), components=find_components(mean))
+    second = {"defocus": np.array([0.0, 0.9])}
+    assert titles(concerns_of_latents(faint, unknown, second, [])) == {"Latents and imaging": "passed"}
     vague = analysis()
     vague = replace(vague, embedding=replace(vague.embedding, covariance=np.full((1000, 1, 1), 4.0)))
     assert titles(concerns_of_latents(vague, unknown, {}, [])) == {"Latents are vague": "warning"}

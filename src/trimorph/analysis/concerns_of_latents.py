@@ -19,6 +19,9 @@ from trimorph.run.concerns import UNSEEN, view_concerns
 TOLD = 0.05
 """Share of a component's variance that a nuisance may explain."""
 
+MATTERS = 0.02
+"""Share of the variance of all that a component has to have, to be asked what else explains it."""
+
 VAGUE = 0.5
 """Share of the latents' variance that has to be theirs, and not the uncertainty of each."""
 
@@ -31,7 +34,7 @@ def concerns_of_latents(
 ) -> Iterator[Concern]:
     """All questions on what the latents rest on."""
     yield from _views(data)
-    yield from _nuisances(shares)
+    yield from _nuisances(analysis, shares)
     yield from _precision(analysis)
     yield from _training(analysis, metrics)
 
@@ -56,8 +59,10 @@ def _views(data: DataSummary) -> Iterator[Concern]:
         )
 
 
-def _nuisances(shares: Mapping[str, Float[ndarray, " p"]]) -> Iterator[Concern]:
-    """Latents that follow the imaging."""
+def _nuisances(analysis: Analysis, shares: Mapping[str, Float[ndarray, " p"]]) -> Iterator[Concern]:
+    """Latents that follow the imaging, along components that matter."""
+    matters = analysis.components.share >= MATTERS
+    shares = {name: np.where(matters[: len(values)], values, 0.0) for name, values in shares.items()}
     if not shares:
         return
     strong = {name: values for name, values in shares.items() if float(np.max(values)) > TOLD}

@@ -95,7 +95,7 @@ def how_sure(analysis: Analysis, maps: StateMaps) -> str:
         return "Not known: there are no maps of the particles themselves, only the model's."
     low, high = resolved(min(known)), resolved(max(known))
     words = f"The particles' own maps reach {low}" + ("" if low == high else f" to {high}") + " (FSC 0.143)"
-    words += ", as far as the pixel size allows." if min(known) < 1.01 * maps.nyquist else "."
+    words += ", as far as the pixel size allows." if max(known) < 1.03 * maps.nyquist else "."
     if len(maps.decoded) < 2:
         return words
     if not maps.differences:

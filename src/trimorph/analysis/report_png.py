@@ -27,7 +27,7 @@ def png(pixels: UInt8[ndarray, "h w"] | UInt8[ndarray, "h w 3"]) -> bytes:
     filtered[:, 0] = 2  # each row as what it differs from the one above: that packs better
     filtered[:, 1:] = rows - above
     header = struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 9)), (b"IEND", b""))
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 7)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in parts
