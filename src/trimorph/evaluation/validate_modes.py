@@ -5,6 +5,8 @@ Letters: n images, m numbers of an image, k modes, c box, v decoded volumes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -43,8 +45,9 @@ def find_modes(
 
         S = sum_i A_i^T (r_i r_i^T - 1) A_i,
 
-    A_i the projection and r_i the residual in units of the noise. By powers of S on a block of modes, in
-    coordinates in which an image's noise is as large at all frequencies, its leading eigenvectors are found.
+    A_i the projection and r_i the residual in units of the noise. Its leading eigenvectors, in coordinates in
+    which the noise is as large at all frequencies, are found in the space that powers of S make of a block of
+    modes (block Lanczos).
     Source: the score test of a variance component, as Lin, Biometrika 84 (1997) 309.
     """
     box = mask.shape[-1]
@@ -57,12 +60,15 @@ def find_modes(
         values = _filtered(block, gain) * mask
         return _filtered(_applied(seen, rows, values) * mask, gain)
 
-    block = _unit(start)
+    block, blocks, moved = _unit(start), [], []
     for _ in range(PASSES):
-        moved = step(block)
-        block, before = _unit(moved), block
-    _, turn = torch.linalg.eigh((before.flatten(1) @ moved.flatten(1).T).double())
-    axes = torch.linalg.qr(moved.flatten(1).T @ turn.flip(1)[:, :count].float()).Q.T
+        blocks.append(block)
+        moved.append(step(block))
+        block = _unit(moved[-1], without=blocks)
+    basis, image = (torch.cat(parts).flatten(1).double() for parts in (blocks, moved))
+    product = basis @ image.T
+    _, turn = torch.linalg.eigh(0.5 * (product + product.T))
+    axes = (turn.flip(1)[:, :count].T @ basis).float()
     return normalised(_filtered(axes.reshape(-1, box, box, box), gain) * mask)
 
 
@@ -149,6 +155,12 @@ def _filtered(values: Tensor, gain: Tensor) -> Tensor:
     return torch.fft.ifftn(torch.fft.fftn(values, dim=(1, 2, 3)) * gain, dim=(1, 2, 3)).real
 
 
-def _unit(block: Tensor) -> Tensor:
-    """An orthonormal basis of the same space."""
-    return torch.linalg.qr(block.flatten(1).T).Q.T.reshape(block.shape)
+def _unit(block: Tensor, without: Sequence[Tensor] = ()) -> Tensor:
+    """An orthonormal basis of the same space, or of what others, which are orthonormal, leave of it."""
+    rows = block.flatten(1).double()
+    for _ in range(2):  # once more, as rounding leaves some
+        for other in without:
+            base = other.flatten(1).double()
+            rows = rows - (rows @ base.T) @ base
+        rows = torch.linalg.qr(rows.T).Q.T
+    return rows.reshape(block.shape).to(block)
