@@ -166,6 +166,7 @@ def test_no_maps_run_along_a_component_that_says_nothing(tmp_path: Path) -> None
 
 
 def test_one_latent_component_is_drawn_on_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trimorph.analysis.figure_list.COLOURS", ("tilt",))
     decode = Slider.decode
     monkeypatch.setattr(
         Slider, "decode", lambda self, z: decode(self, torch.cat([z, 0 * z], 1) if z.shape[1] == 1 else z)
@@ -189,7 +190,8 @@ def one_state(folder: Path, count: int) -> Analysis:
     return found
 
 
-def test_one_particle_is_one_state(tmp_path: Path) -> None:
+def test_one_particle_is_one_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trimorph.analysis.figure_list.COLOURS", ())
     found = one_state(tmp_path, 1)
     assert (found.folder / "report.html").is_file()
 
