@@ -15,6 +15,8 @@ from trimorph.core.rotations import (
     euler_to_matrix,
     is_rotation,
     matrix_to_euler,
+    matrix_to_vector,
+    nearest_rotation,
     random_rotations,
     rotation_angle,
     vector_to_matrix,
@@ -91,3 +93,23 @@ def test_what_is_not_a_rotation_is_told() -> None:
     infinite = torch.full((3, 3), float("inf"))
     matrices = torch.stack([good, mirror, 1.1 * good, nan, infinite, torch.zeros(3, 3)])
     assert is_rotation(matrices).tolist() == [True, False, False, False, False, False]
+
+
+def test_nearest_rotation_undoes_noise_and_is_proper() -> None:
+    """A rotation among noisy arms is found, and a reflection is never given, as by an independent program."""
+    generator = torch.Generator().manual_seed(4)
+    arms = torch.randn(5, 30, 3, generator=generator, dtype=torch.float64)
+    truth = random_rotations(5, generator=generator).double()
+    turned = arms @ truth.mT + 0.05 * torch.randn(arms.shape, generator=generator, dtype=torch.float64)
+    turned[0] = -arms[0]  # best matched by a reflection
+    found = nearest_rotation(turned.mT @ arms)
+    assert bool(is_rotation(found).all())
+    for ours, here, there in zip(found, arms, turned, strict=True):
+        expected = Rotation.align_vectors(there.numpy(), here.numpy())[0].as_matrix()
+        torch.testing.assert_close(ours, torch.as_tensor(expected))
+    assert float(rotation_angle(found[1:] @ truth[1:].mT).max()) < 0.05
+
+
+def test_vectors_of_half_turns_come_back_as_the_same_matrix() -> None:
+    matrix = vector_to_matrix(torch.tensor([[0.0, 0.0, torch.pi], [3.0, 0.9, 0.0]]).double())
+    torch.testing.assert_close(vector_to_matrix(matrix_to_vector(matrix)), matrix)

@@ -122,6 +122,10 @@ def test_a_density_is_placed_where_its_images_are(two: tuple[MadeImages, Tensor]
             )
             again = inference.prior(moved, batch.disk, 0.9)["divergence"]
             assert float(again) == pytest.approx(float(divergence), rel=0.1)
+    old = inference.state_dict()
+    del old["origin"]  # as checkpoints were before
+    inference.load_state_dict(old)
+    assert not inference.origin.any()
 
 
 def test_images_begin_coarse_while_latents_are_held(two: tuple[MadeImages, Tensor]) -> None:

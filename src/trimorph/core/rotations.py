@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Bool, Float
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 
@@ -47,6 +48,29 @@ def vector_to_matrix(vector: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
     return torch.linalg.matrix_exp(cross)
+
+
+def matrix_to_vector(rotation: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
+    """Rotation vectors of at most pi, the inverse of :func:`vector_to_matrix`; without a gradient.
+
+    >>> vector = torch.tensor([[0.3, -1.2, 2.0], [0.0, 0.0, 0.0]])
+    >>> bool(torch.allclose(matrix_to_vector(vector_to_matrix(vector)), vector, atol=1e-5))
+    True
+    """
+    matrix = rotation.detach().double().cpu().reshape(-1, 3, 3).numpy()
+    vector = torch.as_tensor(Rotation.from_matrix(matrix).as_rotvec())
+    return vector.to(rotation).reshape(rotation.shape[:-1])
+
+
+def nearest_rotation(matrix: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
+    """The proper rotation R with the largest trace of R^T M, which turns one set of arms onto another.
+
+    M = U S V^T gives U diag(1, 1, |U V^T|) V^T.   Source: Kabsch, Acta Cryst. A 32 (1976) 922.
+    """
+    left, _, right = torch.linalg.svd(matrix)
+    proper = torch.ones_like(matrix[..., 0])
+    proper[..., 2] = torch.linalg.det(left @ right)
+    return left * proper[..., None, :] @ right
 
 
 def random_rotations(count: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "b 3 3"]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import roma
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from trimorph.core.gaussians import Gaussians
+from trimorph.core.rotations import matrix_to_vector, nearest_rotation
 from trimorph.methods.structure_method import RigidMotion
 
 SAMPLES = 64
@@ -78,7 +78,7 @@ class CloudParts:
         moved = self.decode(z).position[:, self.kept]
         share = self.shares() * self.weight[:, None]
         turn, centre, shift = rigid_motions(self.position, moved, share)
-        return RigidMotion(roma.rotmat_to_rotvec(turn), shift, centre, torch.ones_like(shift[..., 0]))
+        return RigidMotion(matrix_to_vector(turn), shift, centre, torch.ones_like(shift[..., 0]))
 
 
 def rigid_partition(
@@ -132,7 +132,7 @@ def rigid_motions(
     there = torch.einsum("gs,vgi->vsi", share, moved)
     arm = position[:, None] - centre
     spread = torch.einsum("vgi,gsj->vsij", moved, arm * share[..., None])  # the mean of an arm is zero
-    return roma.special_procrustes(spread), centre, there - centre
+    return nearest_rotation(spread), centre, there - centre
 
 
 def _settled(

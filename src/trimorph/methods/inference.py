@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +57,8 @@ class Inference(nn.Module):
         self.encoder = _make_encoder(settings, problem)
         self.register_buffer("origin", torch.zeros(settings.latent_dim))
         self.origin: Tensor
+        register: Any = self.register_load_state_dict_pre_hook
+        register(_origin_of_old)
         self.poses = (
             PoseTable(
                 problem.particles,
@@ -189,6 +192,11 @@ class Inference(nn.Module):
             parts = parts.clamp_min(FREE_NATS)
         divergence = parts.sum()
         return {"divergence": self.settings.beta_at(progress) * divergence / float(disk.weight.sum())}
+
+
+def _origin_of_old(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """What checkpoints lack from before latents could be counted from elsewhere."""
+    state.setdefault(f"{prefix}origin", torch.zeros_like(module.get_buffer("origin")))
 
 
 def _make_encoder(settings: LatentSettings, problem: Problem) -> nn.Module:
