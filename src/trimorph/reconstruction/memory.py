@@ -21,7 +21,7 @@ def pair_bytes(disk: FourierDisk) -> int:
     """Bytes of the sums of two half sets: 24 (4 r + 5)^2 (2 r + 5), r the disk's radius in Fourier pixels.
 
     >>> pair_bytes(FourierDisk(64, 4.0)) // 10**6
-    31
+    29
     """
     reach = 2 * float(disk.radius[-1])
     return 24 * ceil(2 * reach + 5) ** 2 * ceil(reach + 5)
@@ -33,7 +33,7 @@ def pairs_at_once(disk: FourierDisk, memory: float | None = None) -> int:
     Errors: InputError for no memory.
 
     >>> pairs_at_once(FourierDisk(64, 4.0), memory=1.0)
-    29
+    31
     """
     if memory is not None and not memory > 0:
         raise InputError(f"Found memory of {memory:g} GB for sums; wanted more than 0.")
