@@ -166,7 +166,7 @@ def test_cs_files_keep_every_field_and_have_a_group_beside(tmp_path: Path, share
         ({"states": "kmean:4", "clusters": "0"}, r'states "kmean:4"; wanted one of kmeans, mixture, peaks'),
         ({"states": "kmeans:4", "share": 0.5}, r"Found --states alone; wanted --clusters with it"),
         ({"clusters": "1"}, r"wanted --states with it"),
-        ({"states": "mixture:2", "clusters": "2"}, r"Found the cluster 2; wanted 0 to 1"),
+        ({"states": "mixture:2", "clusters": "2"}, r"Found state 2; wanted numbers from 0 to 1"),
         ({"share": 1.5}, r"wanted a share above 0 and up to 1"),
     ],
 )

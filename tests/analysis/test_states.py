@@ -88,6 +88,12 @@ def test_few_particles_and_no_spread_are_one_state(how: How) -> None:
     assert match_labels(find_states(flat, how=how, count=2).label, flat[:, 0].astype(int)).agreement == 1.0
 
 
+def test_kmeans_finds_ten_states_also_where_the_file_begins_with_latents_alike() -> None:
+    mean = np.concatenate([np.zeros(300), np.arange(1.0, 30.0)])[:, None]
+    assert find_states(mean).count == 10
+    assert find_states(mean[:304]).count == 5
+
+
 @pytest.mark.parametrize("how", WAYS)
 def test_what_has_no_states_is_refused(how: How) -> None:
     with pytest.raises(InputError, match=r"Found 4 clusters; wanted from 1 to 3, the number of particles"):

@@ -8,6 +8,7 @@ import pytest
 from trimorph.core.errors import InputError
 from trimorph.data.cryodrgn import write_latents
 from trimorph.run.embedding import read_embedding
+from trimorph.run.volumes import write_volumes
 from trimorph.training.latents import Latents
 
 
@@ -55,3 +56,6 @@ def test_latents_that_are_not_finite_are_named(trained, tmp_path):
     Latents(own.index, mean, own.covariance).save(run / "latents" / f"{last:04d}.npz")
     with pytest.raises(InputError, match=r"not finite, first of particle 5 \(2 such\)"):
         read_embedding(run)
+    with pytest.raises(InputError, match=r"not finite, first of particle 5"):
+        write_volumes(run, kmeans=2)
+    assert not (run / "analysis").exists()

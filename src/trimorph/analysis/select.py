@@ -22,14 +22,14 @@ from trimorph.analysis.conditions import (
     table_column,
 )
 from trimorph.analysis.likelihood import misfit
+from trimorph.analysis.run_table import table_of
 from trimorph.analysis.states import states_of
 from trimorph.analysis.write_particles import refuse_existing, write_selection
 from trimorph.core.errors import InputError
 from trimorph.data.added_columns import with_columns
-from trimorph.data.open import open_table
 from trimorph.data.selection import select_particles
 from trimorph.data.tables import ParticleTable
-from trimorph.run.choose_latents import parse_latents
+from trimorph.run.choose_latents import numbers_of_particles, parse_latents
 from trimorph.run.run import Run
 from trimorph.training.latents import Latents
 
@@ -99,12 +99,7 @@ def select(
     refuse_existing(outputs, overwrite=overwrite)
     epoch = opened.last_whole_epoch() if epoch is None else epoch
     latents = opened.latents(epoch)
-    table = open_table(opened.recipe.data, need_images=False)
-    if len(table) != len(latents):
-        raise InputError(
-            f"{table.source}: found {len(table)} particles; wanted {len(latents)}, as the run has. Was the "
-            "file changed after training?"
-        )
+    table = table_of(opened, len(latents))
     if conditions.states is not None and conditions.clusters is None and not add_classes:
         raise InputError("Found --states alone; wanted --clusters with it, or --add-classes.")
     chosen, lines, label = _chosen(opened, latents, table, conditions, epoch, progress)
@@ -152,7 +147,12 @@ def _chosen(
         masks.append((f"nearest to {conditions.near}", nearest(mean, point[0], conditions.nearest)))
     label = None if conditions.states is None else states_of(mean, conditions.states).label
     if conditions.clusters is not None:
-        masks.append((f"clusters {conditions.clusters}", _in_clusters(label, conditions.clusters)))
+        if label is None:
+            raise InputError("Found --clusters alone; wanted --states with it, such as kmeans:4.")
+        wanted = numbers_of_particles(
+            conditions.clusters, int(label.max()) + 1, flag="--clusters", what="state"
+        )
+        masks.append((f"clusters {conditions.clusters}", np.isin(label, wanted)))
     if conditions.best is not None:
         share = _share("--best", conditions.best)
         order = np.argsort(misfit(run, latents, epoch=epoch, progress=progress), kind="stable")
@@ -202,20 +202,6 @@ def _two(axes: str) -> list[str]:
     if len(names) != 2:
         raise InputError(f'Found --axes "{axes}"; wanted two names, such as pc1,pc2.')
     return names
-
-
-def _in_clusters(label: NDArray[np.int64] | None, text: str) -> NDArray[np.bool_]:
-    if label is None:
-        raise InputError("Found --clusters alone; wanted --states with it, such as kmeans:4.")
-    try:
-        wanted = [int(number) for number in text.split(",")]
-    except ValueError as error:
-        raise InputError(f'Found --clusters "{text}" ({error}); wanted numbers such as 0,2.') from error
-    most = int(label.max())
-    wrong = [number for number in wanted if not 0 <= number <= most]
-    if wrong:
-        raise InputError(f"Found the cluster {wrong[0]}; wanted 0 to {most}.")
-    return np.isin(label, wanted)
 
 
 def _share(flag: str, value: float) -> float:

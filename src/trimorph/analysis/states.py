@@ -15,7 +15,7 @@ from numpy import ndarray
 from trimorph.analysis.density_peaks import density_peaks
 from trimorph.analysis.mixture import mixture
 from trimorph.core.errors import InputError
-from trimorph.run.clusters import kmeans
+from trimorph.run.clusters import different_latents, kmeans
 
 How = Literal["kmeans", "mixture", "peaks"]
 """Ways to find states."""
@@ -70,7 +70,7 @@ def find_states(
         raise InputError(f'Found states by "{how}"; wanted {FORM}.')
     _refuse_latents(mean)
     if how == "kmeans":
-        label, centre = kmeans(mean, count or _at_most(mean, COUNT), seed=seed)
+        label, centre = kmeans(mean, count or min(COUNT, different_latents(mean, COUNT)), seed=seed)
     else:
         label, centre = (mixture if how == "mixture" else density_peaks)(mean, count, seed=seed)
     return States(label, centre, mean[centre], f"{how}{len(centre)}")
@@ -108,8 +108,3 @@ def _refuse_latents(mean: Float[ndarray, "n d"]) -> None:
             f"Found latents that are not finite, first of particle {wrong[0]} ({len(wrong)} such); wanted "
             "numbers. Leave these particles out."
         )
-
-
-def _at_most(mean: Float[ndarray, "n d"], count: int) -> int:
-    """So many, or the number of different latents where that is less."""
-    return min(count, len(np.unique(mean[: 20 * count], axis=0)))

@@ -57,7 +57,7 @@ def command(
         seed: Seed of the draw.
         add_latents: Add the latents as columns (trimorphZ1 ..., trimorph/z1 ...).
         add_classes: Add the numbers of the states as a column.
-        epoch: Latents after this epoch; the latest by default.
+        epoch: Use latents and model after this epoch; the last that has both by default.
         overwrite: Replace files that are there.
     """
     conditions = Conditions(

@@ -83,11 +83,20 @@ def refuse_count(mean: Float[ndarray, "n d"], count: int) -> None:
     """Raise InputError for more clusters than there are different latents, or none."""
     if not 1 <= count <= len(mean):
         raise InputError(f"Found {count} clusters; wanted from 1 to {len(mean)}, the number of particles.")
-    some = len(np.unique(mean[: 20 * count], axis=0))  # of all rows only where these do not suffice
-    different = some if some >= count else len(np.unique(mean, axis=0))
+    different = different_latents(mean, count)
     if count > different:
         raise InputError(
             f"Found {count} clusters for {len(mean)} particles with {different} different "
             f"latent{'s' if different > 1 else ''}; wanted from 1 to {different}. Latents alike mean "
             "that the model saw no difference between the particles."
         )
+
+
+def different_latents(mean: Float[ndarray, "n d"], enough: int) -> int:
+    """How many different latents there are, or some number of them that is ``enough``.
+
+    >>> different_latents(np.array([[0.0], [0.0], [1.0]]), 5)
+    2
+    """
+    some = len(np.unique(mean[: 20 * enough], axis=0))  # of all rows only where these do not suffice
+    return some if some >= enough else len(np.unique(mean, axis=0))

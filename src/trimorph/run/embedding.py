@@ -51,13 +51,6 @@ def of_run(run: Run, *, epoch: int | None = None) -> Embedding:
     """The latents of a run after an epoch, or after the last that left both latents and a checkpoint."""
     told = run.last_whole_epoch() if epoch is None else epoch
     latents = run.latents(told)
-    wrong = np.flatnonzero(~(np.isfinite(latents.mean).all(1) & np.isfinite(latents.covariance).all((1, 2))))
-    if len(wrong):
-        raise InputError(
-            f"{run.latents_file(told)}: found latents that are not finite, first of particle {wrong[0]} "
-            f"({len(wrong)} such); wanted numbers. Choose an earlier epoch with --epoch, or train anew at a "
-            "lower learning rate."
-        )
     return Embedding(
         latents.mean.astype(np.float64), latents.covariance.astype(np.float64), run.path, run, told
     )

@@ -72,8 +72,20 @@ class Run:
         return found[-1]
 
     def latents(self, epoch: int | None = None) -> Latents:
-        """Posterior of every particle's latent after an epoch, or the latest there are."""
-        return Latents.load(self.latents_file(epoch))
+        """Posterior of every particle's latent after an epoch, or the latest there are.
+
+        Errors: FileNotFoundError; InputError for latents that are not finite.
+        """
+        file = self.latents_file(epoch)
+        found = Latents.load(file)
+        wrong = np.flatnonzero(~(np.isfinite(found.mean).all(1) & np.isfinite(found.covariance).all((1, 2))))
+        if len(wrong):
+            raise InputError(
+                f"{file}: found latents that are not finite, first of particle {wrong[0]} ({len(wrong)} "
+                "such); wanted numbers. Choose an earlier epoch with --epoch, or train anew at a lower "
+                "learning rate."
+            )
+        return found
 
     def latents_file(self, epoch: int | None = None) -> Path:
         """The file of the latents after an epoch, or the latest."""
