@@ -161,6 +161,7 @@ def test_cs_files_keep_every_field_and_have_a_group_beside(tmp_path: Path, share
         ({"where": ["hinge:0:"]}, r'condition on "hinge"; wanted NAME:LOW:HIGH'),
         ({"where": ["z1:900:"]}, r"Found no particle that fulfils all conditions"),
         ({"near": "0,1"}, r"wanted both, a latent and a number"),
+        ({"near": "0,nan", "nearest": 3}, r'--near "0,nan"; wanted finite numbers'),
         ({"near": "0", "nearest": 3}, r"point of 1 components; wanted 2"),
         ({"states": "kmeans:41", "clusters": "0"}, r"Found 41 clusters; wanted from 1 to 40"),
         ({"states": "kmean:4", "clusters": "0"}, r'states "kmean:4"; wanted one of kmeans, mixture, peaks'),
@@ -188,4 +189,5 @@ def test_nothing_is_overwritten_and_endings_are_known(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'found the ending "\.dat"; wanted \.star, \.cs'):
         select(run.path, tmp_path / "s.dat", Conditions(where=["z1:0:"]))
     with pytest.raises(InputError, match=r"found no cryoSPARC fields"):
-        select(run.path, tmp_path / "t.cs", Conditions(where=["z1:0:"]))
+        select(run.path, [tmp_path / "t.star", tmp_path / "t.cs"], Conditions(where=["z1:0:"]))
+    assert not (tmp_path / "t.star").exists()

@@ -24,7 +24,7 @@ from trimorph.analysis.conditions import (
 from trimorph.analysis.likelihood import misfit
 from trimorph.analysis.run_table import table_of
 from trimorph.analysis.states import states_of
-from trimorph.analysis.write_particles import refuse_existing, write_selection
+from trimorph.analysis.write_particles import refuse_existing, refuse_unwritable, write_selection
 from trimorph.core.errors import InputError
 from trimorph.data.added_columns import with_columns
 from trimorph.data.selection import select_particles
@@ -100,6 +100,7 @@ def select(
     epoch = opened.last_whole_epoch() if epoch is None else epoch
     latents = opened.latents(epoch)
     table = table_of(opened, len(latents))
+    refuse_unwritable(table, outputs)
     if conditions.states is not None and conditions.clusters is None and not add_classes:
         raise InputError("Found --states alone; wanted --clusters with it, or --add-classes.")
     chosen, lines, label = _chosen(opened, latents, table, conditions, epoch, progress)
@@ -141,7 +142,7 @@ def _chosen(
     if (conditions.near is None) != (conditions.nearest is None):
         raise InputError("Found one of --near and --nearest; wanted both, a latent and a number.")
     if conditions.near is not None and conditions.nearest is not None:
-        point = parse_latents(conditions.near).z
+        point = parse_latents(conditions.near, flag="--near").z
         if len(point) != 1:
             raise InputError(f'Found --near "{conditions.near}"; wanted one latent.')
         masks.append((f"nearest to {conditions.near}", nearest(mean, point[0], conditions.nearest)))

@@ -10,9 +10,10 @@ import numpy as np
 from trimorph.core.errors import InputError
 from trimorph.data.atomic import atomic_path
 from trimorph.data.cryodrgn import write_index
-from trimorph.data.cryosparc import write_cs
+from trimorph.data.cryosparc import cs_rows, write_cs
 from trimorph.data.cs_group import write_csg
 from trimorph.data.star import write_star
+from trimorph.data.star_export import refuse_dark
 from trimorph.data.tables import ParticleTable
 
 KINDS = (".star", ".cs", ".txt", ".npy", ".pkl")
@@ -35,6 +36,15 @@ def refuse_existing(outputs: Sequence[Path], *, overwrite: bool) -> None:
                     f"{file}: the file exists already and was left as it is. Choose another name, or pass "
                     "--overwrite."
                 )
+
+
+def refuse_unwritable(table: ParticleTable, outputs: Sequence[Path]) -> None:
+    """Raise InputError where a table cannot be written as one of the files, before any is."""
+    for path in outputs:
+        if path.suffix.lower() == ".cs":
+            cs_rows(table, path)
+        elif path.suffix.lower() == ".star" and table.columns.star is None:
+            refuse_dark(table)
 
 
 def write_selection(table: ParticleTable, path: Path, *, overwrite: bool) -> list[Path]:

@@ -102,8 +102,17 @@ def measured_cs(path: Path) -> Measured:
 def write_cs(table: ParticleTable, path: Path | str, *, overwrite: bool = False) -> None:
     """Write the table's rows as a .cs file with every field of the file that was read.
 
-    Errors: FileExistsError; InputError where the table was not read from a .cs file, or is expanded by a
-    symmetry, as each particle has one uid.
+    Errors: FileExistsError; those of :func:`cs_rows`.
+    """
+    rows = cs_rows(table, path)
+    with atomic_path(path, overwrite) as temporary, temporary.open("wb") as file:
+        np.save(file, rows, allow_pickle=False)
+
+
+def cs_rows(table: ParticleTable, path: Path | str) -> NDArray[Any]:
+    """Every field of the table's rows, to be written to a path.
+
+    Errors: InputError where the table was not read from a .cs file, or is expanded by a symmetry.
     """
     rows = table.columns.cs
     if table.copy is not None:
@@ -116,8 +125,8 @@ def write_cs(table: ParticleTable, path: Path | str, *, overwrite: bool = False)
             f"{table.source}: found no cryoSPARC fields to write to {path}; wanted a table read from a .cs "
             "file. Write a .star file."
         )
-    with atomic_path(path, overwrite) as temporary, temporary.open("wb") as file:
-        np.save(file, rows[table.row], allow_pickle=False)
+    found: NDArray[Any] = rows[table.row]
+    return found
 
 
 def _stated_box(cs: CsRows) -> NDArray[np.int64] | None:

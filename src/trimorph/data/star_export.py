@@ -21,12 +21,7 @@ def canonical_blocks(table: ParticleTable, folder: Path) -> dict[str, DataFrame 
     Rows that share ``group``, pixel size, box, voltage, spherical aberration and amplitude contrast make one
     optics group. Errors: InputError where pixels need their sign turned, which no star column can say.
     """
-    if (table.sign < 0).any():
-        raise InputError(
-            f"{table.source}: row {int(np.flatnonzero(table.sign < 0)[0]) + 1}: images with protein dark "
-            "(blob/sign -1), which a star file cannot say; wanted protein bright. Write a .cs file, or "
-            "invert the stack first."
-        )
+    refuse_dark(table)
     optics_values = _optics_values(table)
     unique, place = np.unique(
         np.column_stack([table.group, *optics_values.values()]), axis=0, return_inverse=True
@@ -51,6 +46,16 @@ def canonical_blocks(table: ParticleTable, folder: Path) -> dict[str, DataFrame 
     if table.half is not None:
         particles["rlnRandomSubset"] = [str(half) for half in table.half]
     return {"optics": DataFrame(optics), "particles": DataFrame(particles)}
+
+
+def refuse_dark(table: ParticleTable) -> None:
+    """Raise InputError where pixels need their sign turned, which no star column can say."""
+    if (table.sign < 0).any():
+        raise InputError(
+            f"{table.source}: row {int(np.flatnonzero(table.sign < 0)[0]) + 1}: images with protein dark "
+            "(blob/sign -1), which a star file cannot say; wanted protein bright. Write a .cs file, or "
+            "invert the stack first."
+        )
 
 
 def angle_columns(table: ParticleTable) -> dict[str, list[str]]:

@@ -101,6 +101,8 @@ def parse_latents(text: str, *, flag: str = "--z") -> Chosen:
             f'Found {flag} "{text}"; wanted latents of one length, components parted by commas and '
             'latents by semicolons, as in "0,0;1,0".'
         )
+    if not np.isfinite(rows).all():
+        raise InputError(f'Found {flag} "{text}"; wanted finite numbers like "0,0;1,0".')
     return Chosen.free(np.array(rows), "z")
 
 
