@@ -99,8 +99,13 @@ def component_path(
     if points < 2:
         raise InputError(f"Found {points} points; wanted two or more, as a path has two ends.")
     z = points_along(mean, number, points, limits=limits)
-    _refuse_anchors(z[[0, -1]])
     length = float(np.linalg.norm(z[-1] - z[0]))
+    if length == 0:
+        raise InputError(
+            f"Found that percentiles {limits[0]:g} and {limits[1]:g} of principal component {number} are the "
+            "same; wanted latents that differ along it. Latents that are alike mean that the model saw no "
+            "difference between the particles."
+        )
     return LatentPath(z, np.full(len(z), -1), f"pc{number}", length, np.array([0, len(z) - 1]))
 
 

@@ -28,7 +28,9 @@ FORM = f"one of {', '.join(get_args(How))}, with a number or without, such as km
 
 @dataclass(frozen=True, eq=False)
 class States:
-    """The state of every particle, from 0, or -1 for one that belongs to none, and each state's centre.
+    """The state of every particle, from 0, and each state's centre.
+
+    A label of -1, which none of the ways here gives, is of a particle that belongs to no state.
 
     ``centre`` are particles, nearest to the middle of their state, in an order in which neighbours are alike
     (:func:`trimorph.run.clusters.leaf_order`); ``z`` are their latents; ``name`` tells how states were found,

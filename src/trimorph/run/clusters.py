@@ -31,30 +31,24 @@ def kmeans(
     from sklearn.cluster import KMeans
 
     found = KMeans(count, n_init=starts, random_state=seed).fit(mean)
-    return on_data(mean, found.labels_.astype(np.int64), found.cluster_centers_.astype(np.float64))
-
-
-def on_data(
-    mean: Float[ndarray, "n d"], label: Int[ndarray, " n"], centres: Float[ndarray, "k d"]
-) -> tuple[Int[ndarray, " n"], Int[ndarray, " k"]]:
-    """Labels in the order of :func:`leaf_order`, and each cluster's own particle nearest to its centre.
-
-    A label of -1 stays, and a cluster without particles goes away.
-    """
-    from_centre = ((mean - centres[label]) ** 2).sum(1)
-    return nearest_of_each(mean, label, from_centre)
+    label = found.labels_.astype(np.int64)
+    far = ((mean - found.cluster_centers_[label]) ** 2).sum(1)
+    return nearest_of_each(mean, label, far)
 
 
 def nearest_of_each(
     mean: Float[ndarray, "n d"], label: Int[ndarray, " n"], far: Float[ndarray, " n"]
 ) -> tuple[Int[ndarray, " n"], Int[ndarray, " k"]]:
-    """Labels and on-data centres, in order, where ``far`` tells how far each particle is from its centre."""
+    """Labels and on-data centres in the order of :func:`leaf_order`; a cluster without particles goes away.
+
+    ``far`` tells how far each particle is from the centre of its cluster.
+    """
     by_cluster = np.lexsort((far, label))
     names, first = np.unique(label[by_cluster], return_index=True)
-    centre = by_cluster[first[names >= 0]].astype(np.int64)
+    centre = by_cluster[first].astype(np.int64)
     order = leaf_order(mean[centre], mean)
-    number = np.full(int(label.max()) + 2, -1)
-    number[names[names >= 0][order]] = np.arange(len(order))
+    number = np.empty(int(label.max()) + 1, np.int64)
+    number[names[order]] = np.arange(len(order))
     return number[label], centre[order]
 
 
