@@ -9,7 +9,7 @@ import torch
 from evaluation.made_validation import BODY, PIXEL, blob, images_of
 from trimorph.core.errors import InputError
 from trimorph.evaluation.nulls import Null, draw_nulls, holm, mode_p, real_modes
-from trimorph.evaluation.power import LADDER, choose_region, find_power, most_steps, shifted
+from trimorph.evaluation.power import LADDER, find_power, most_steps, named_region, shifted
 from trimorph.evaluation.validate_modes import find_modes, normalised, shared_span
 from trimorph.evaluation.validate_scores import Scores, Whitened
 from trimorph.evaluation.validate_settings import ValidationSettings
@@ -47,7 +47,7 @@ def test_the_smallest_visible_shift_is_found_by_bisection() -> None:
     images = images_of([OPEN], 300, seed=3, noise=0.1)
     test, _ = linear_test(images, modes=2, shuffles=399, seed=0)
     middle = (len(BODY) // 2) * PIXEL
-    region = choose_region(images, test, f"{middle + 45},{middle},{middle},16", varies=False)
+    region = named_region(images, test.mean, f"{middle + 45},{middle},{middle},16")
     assert region.centre[0] - middle == pytest.approx(45, abs=12)
     tried: list[tuple[int, int]] = []
     null = Null(np.random.default_rng(0).standard_normal(60))
@@ -116,12 +116,14 @@ def test_wrong_regions_and_settings_are_refused() -> None:
     images = images_of([OPEN], 300, seed=3)
     test, _ = linear_test(images, modes=2, shuffles=0, seed=0)
     with pytest.raises(InputError, match="wanted a mask file"):
-        choose_region(images, test, "nowhere.mrc", varies=False)
+        named_region(images, test.mean, "nowhere.mrc")
     with pytest.raises(InputError, match="wanted x,y,z,radius in"):
-        choose_region(images, test, "1,2,x,4", varies=False)
+        named_region(images, test.mean, "1,2,x,4")
     with pytest.raises(InputError, match="with a radius of 0 Å"):
-        choose_region(images, test, "1,2,3,0", varies=False)
+        named_region(images, test.mean, "1,2,3,0")
     with pytest.raises(InputError, match="of the mean map's density"):
-        choose_region(images, test, "0,0,0,2", varies=False)
+        named_region(images, test.mean, "0,0,0,2")
+    with pytest.raises(InputError, match='Found the region "1,2,3,4" and no power to find'):
+        ValidationSettings(region="1,2,3,4", power=False)
     with pytest.raises(InputError, match="Found 99 shuffles for 6 modes"):
         ValidationSettings(shuffles=99)

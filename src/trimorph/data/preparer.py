@@ -49,8 +49,7 @@ class ImagePreparer:
         self._reader = ImageReader(table)
         side = min(float((table.box * table.pixel_size).min()), self.disk.box * self.disk.pixel_size)
         self.radius = 0.5 * _diameter(table, wanted.diameter, side)
-        inner = 0.5 * side * max(INNER, min(2 * self.radius / side, 0.5 * (INNER + OUTER)))
-        outer = 0.5 * side * OUTER if wanted.window else float("inf")
+        inner, outer = window_radii(side, self.radius) if wanted.window else (float("inf"), float("inf"))
         grid = np.stack([table.box, table.pixel_size], axis=1)
         grids, self._grid = np.unique(grid, axis=0, return_inverse=True)
         self._grid = self._grid.ravel()
@@ -169,6 +168,16 @@ class ImagePreparer:
             "image is constant; wanted a background to normalise by. Pass images that are not masked, or a "
             "smaller --diameter."
         )
+
+
+def window_radii(side: float, radius: float) -> tuple[float, float]:
+    """Radii in Å where the window of images of a ``side`` begins to fall, and where it ends.
+
+    >>> window_radii(200.0, 50.0)
+    (85.0, 99.0)
+    """
+    inner = max(INNER, min(2 * radius / side, 0.5 * (INNER + OUTER)))
+    return 0.5 * side * inner, 0.5 * side * OUTER
 
 
 def _diameter(table: ParticleTable, diameter: float | None, side: float) -> float:

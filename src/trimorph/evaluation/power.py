@@ -143,18 +143,24 @@ def shifted(
     return density - density * mask + torch.fft.ifftn(part).real.to(density)
 
 
-def choose_region(images: SeenImages, test: PairTest, asked: str | None, *, varies: bool) -> Region:
-    """The region that a user names, or the one in which both half sets find most variance.
+def choose_region(images: SeenImages, test: PairTest, *, varies: bool) -> Region:
+    """The region in which both half sets find most variance.
 
-    ``asked`` is a mask file (MRC, the images' box in Å), or "x,y,z,radius" in Å from the map's first voxel.
     Where nothing ``varies``, it is a sphere of a sixth of the particle's diameter around the densest place
     outside of another one about the centre.
+    Errors: InputError for a region without density.
+    """
+    mask, source = _variable(images, test) if varies else _off_centre(images, test.mean)
+    return _region(test.mean, mask, images.pixel_size, source)
+
+
+def named_region(images: SeenImages, mean: Float[Tensor, "c c c"], asked: str) -> Region:
+    """The region of a mask file (MRC, the images' box in Å), or of "x,y,z,radius" in Å from the first voxel.
+
     Errors: InputError for text that is neither, and a region without density.
     """
     box, size = images.box, images.pixel_size
-    if asked is None:
-        mask, source = _variable(images, test) if varies else _off_centre(images, test.mean)
-    elif len(asked.split(",")) == 4:
+    if len(asked.split(",")) == 4:
         mask, source = _sphere(*_numbers(asked), box=box, pixel_size=size), f"the sphere {asked}"
     else:
         if not Path(asked).is_file():
@@ -164,7 +170,7 @@ def choose_region(images: SeenImages, test: PairTest, asked: str | None, *, vari
             )
         found = focus_mask(FocusSettings(mask=Path(asked)), frozenset({"mask"}), box=box, pixel_size=size)
         mask, source = torch.as_tensor(found), f"the mask {asked}"
-    return _region(test.mean, mask, size, source)
+    return _region(mean, mask, size, source)
 
 
 def _region(mean: Tensor, mask: Tensor, pixel_size: float, source: str) -> Region:

@@ -12,7 +12,15 @@ from numpy import ndarray
 
 from trimorph.core.errors import InputError
 from trimorph.evaluation.nulls import Null, NullDraws, draw_nulls
-from trimorph.evaluation.power import LADDER, Power, choose_region, find_power, most_steps
+from trimorph.evaluation.power import (
+    LADDER,
+    Power,
+    Region,
+    choose_region,
+    find_power,
+    most_steps,
+    named_region,
+)
 from trimorph.evaluation.validate_cross import MOST, Crossed, cross
 from trimorph.evaluation.validate_files import write_validation
 from trimorph.evaluation.validate_halves import has_encoder, refuse_recipe, train_halves
@@ -113,6 +121,7 @@ def validate(
     )
     asked: dict[str, Any] = {"modes": settings.modes, "seed": settings.seed}
     linear, seen = linear_test(images, shuffles=settings.shuffles, **asked)
+    region = None if settings.region is None else named_region(images, linear.mean, settings.region)
     given, displacement, crossed = None, None, None
     if settings.retrain:
         home = opened.path / "analysis" / "validation_halves"
@@ -133,9 +142,7 @@ def validate(
     null = draws.null
     tests: dict[Source, PairTest] = {"linear": linear} if given is None else {"run": given, "linear": linear}
     modes = judge(tests, null, level=settings.level, latents=latents, displacement=displacement)
-    power = (
-        _power(images, linear, null, modes, settings, _part(progress, "power")) if settings.power else None
-    )
+    power = _power(images, linear, null, modes, settings, region, _part(progress, "power"))
     lines = say(
         modes,
         draws,
@@ -184,14 +191,17 @@ def _power(
     null: Null,
     modes: tuple[ModeVerdict, ...],
     settings: ValidationSettings,
+    region: Region | None,
     progress: Callable[[int, int], None],
-) -> Power:
+) -> Power | None:
+    if not settings.power:
+        return None
     varies = any(mode.real for mode in modes if mode.source == "linear")
     return find_power(
         images,
         test,
         null,
-        region=choose_region(images, test, settings.region, varies=varies),
+        region=region or choose_region(images, test, varies=varies),
         moved=settings.moved,
         modes=settings.modes,
         shuffles=settings.shuffles,

@@ -24,7 +24,7 @@ from trimorph.core.voxel_grid import VoxelGrid
 from trimorph.data.open import open_particles
 from trimorph.data.orientations import view_directions
 from trimorph.data.particles import ParticleStack
-from trimorph.data.preparer import INNER, OUTER
+from trimorph.data.preparer import window_radii
 from trimorph.data.preprocess import Preparation
 from trimorph.evaluation.validate_images import white_noise
 from trimorph.evaluation.validate_test import view_bins
@@ -183,10 +183,8 @@ class Redraw:
         self.noise, self.share, self.disk = stack.noise, stack.window_share, stack.disk
         self.grid = VoxelGrid(mean[None], stack.pixel_size)
         side = stack.box * stack.pixel_size
-        inner = 0.5 * side * max(INNER, min(2 * stack.radius / side, 0.5 * (INNER + OUTER)))
-        windowed = Preparation(
-            stack.box, stack.pixel_size, stack.disk, stack.radius, inner, 0.5 * side * OUTER
-        )
+        inner, outer = window_radii(side, stack.radius)
+        windowed = Preparation(stack.box, stack.pixel_size, stack.disk, stack.radius, inner, outer)
         self.window = windowed.windows(torch.zeros(1, 2)) if stack.window_share < 1 else torch.ones(1, 1, 1)
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Batch:

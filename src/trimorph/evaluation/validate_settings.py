@@ -44,6 +44,11 @@ class ValidationSettings:
         check_range("modes", self.modes, least=1, most=20)
         check_range("moved", self.moved, above=0, most=0.99)
         check_range("level", self.level, above=0, most=0.5)
+        if self.region is not None and not self.power:
+            raise InputError(
+                f'Found the region "{self.region}" and no power to find; wanted one of them. Leave --region '
+                "or --no-power out."
+            )
         values = 2 * self.nulls * self.modes
         if values < FEWEST:
             raise InputError(

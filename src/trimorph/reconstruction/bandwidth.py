@@ -67,7 +67,7 @@ def choose_rungs(agreement: Agreement) -> Float[ndarray, "b s"]:
     value = agreement.cross / size / scale
     same = (agreement.product / size[:, None] / size).clip(-1, 1)
     spread = _smoother(shells)
-    value, best = value @ spread.T, np.zeros(shells, dtype=int)
+    value = value @ spread.T
     error = np.sqrt((2 - 2 * same).clip(0) @ (spread**2).T)
     best = value.argmax(0)
     rows = np.arange(shells)
