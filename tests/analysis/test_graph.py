@@ -246,3 +246,8 @@ def test_cryodrgns_lengths_by_its_printed_latents():
     np.testing.assert_allclose(np.diff(path.along), [0.33, 0.381, 0.592, 0.589, 0.517], atol=1.5e-3)
     assert path.length == pytest.approx(2.409, abs=3e-3)
     assert straight_path(z[[0, 5]]).length == pytest.approx(1.528, abs=2e-3)
+
+
+def test_one_particle_has_no_edges():
+    graph = NeighbourGraph.of(np.zeros((1, 2)))
+    assert (graph.edges.shape, graph.edges.nnz, graph.parts.tolist()) == ((1, 1), 0, [0])

@@ -67,7 +67,9 @@ class NeighbourGraph:
         wanted = count * (neighbours - 1)
         # the average counts only those that are among the nearest
         enough = wanted < distance.size
-        reach = float(np.partition(distance.ravel(), wanted - 1)[wanted - 1] if enough else distance.max())
+        reach = float(
+            np.partition(distance.ravel(), wanted - 1)[wanted - 1] if enough else distance.max(initial=0.0)
+        )
         near = distance <= reach
         start = np.concatenate([[0], np.cumsum(near.sum(1))])
         lengths = np.maximum(distance[near], NO_LENGTH)

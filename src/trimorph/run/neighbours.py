@@ -52,4 +52,4 @@ def neighbours_in_turn(
         # a particle is its own nearest, but where several are at one place it may come later or not at all
         own = index == rows[:, None]
         own[~own.any(1), -1] = True
-        yield rows, distance[~own].reshape(-1, count), index[~own].reshape(-1, count)
+        yield rows, distance[~own].reshape(len(rows), count), index[~own].reshape(len(rows), count)
