@@ -8,10 +8,10 @@ import pytest
 from trimorph.core.errors import InputError
 from trimorph.evaluation.recovery import (
     cluster_accuracy,
+    component_scores,
     latent_correlation,
     mean_fsc,
     neighbour_correlation,
-    principal_components,
 )
 
 
@@ -69,7 +69,7 @@ def test_neighbours_may_be_fewer_than_asked() -> None:
 
 def test_components_are_ordered_by_variance() -> None:
     z = np.random.default_rng(1).normal(size=(200, 3)) * [1.0, 5.0, 2.0]
-    spread = principal_components(z).std(0)
+    spread = component_scores(z).std(0)
     assert (np.diff(spread) < 0).all()
     assert np.sum(spread**2) == pytest.approx(z.var(0).sum())
 

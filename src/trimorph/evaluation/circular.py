@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from trimorph.data.angles import angular_difference, circular_correlation
-from trimorph.evaluation.recovery import neighbour_means, principal_components
+from trimorph.evaluation.recovery import component_scores, neighbour_means
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def latent_angle(z: Float[ndarray, "n d"], angle: Float[ndarray, " n"]) -> Float
     fitted = affine @ np.linalg.lstsq(affine, target, rcond=1e-10)[0]
     planes = [fitted]
     if z.shape[1] > 1:
-        plane = principal_components(z)[:, :2]
+        plane = component_scores(z)[:, :2]
         planes.append(plane / np.maximum(plane.std(0), 1e-300))
     angles = [np.arctan2(plane[:, 1], plane[:, 0]) for plane in planes]
     return max(angles, key=lambda found: abs(circular_correlation(found, angle)))

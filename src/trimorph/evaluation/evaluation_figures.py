@@ -13,7 +13,7 @@ from trimorph.evaluation.evaluate import Evaluation
 from trimorph.evaluation.evaluation_table import number
 from trimorph.evaluation.latent_scores import spread
 from trimorph.evaluation.map_scores import HALF, Curves
-from trimorph.evaluation.recovery import principal_components
+from trimorph.evaluation.recovery import component_scores
 from trimorph.evaluation.scored import Scored
 from trimorph.evaluation.truth_spaces import ordered
 from trimorph.reconstruction.figure import new_figure, resolution_axis, save_figure
@@ -73,7 +73,7 @@ def draw_latents(found: Evaluation, path: Path) -> None:
     for row, each in enumerate(found.scored):
         axes = figure.add_subplot(len(found.scored), columns, columns * row + 1)
         rows = spread(len(each.candidate.z), _DRAWN)
-        components = principal_components(each.candidate.z)[rows]
+        components = component_scores(each.candidate.z)[rows]
         second = components[:, 1] if components.shape[1] > 1 else np.zeros(len(rows))
         place = components[:, 0], second
         if known:

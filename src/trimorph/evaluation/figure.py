@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from trimorph.data.atomic import atomic_path
-from trimorph.evaluation.recovery import latent_correlation, neighbour_correlation, principal_components
+from trimorph.evaluation.recovery import component_scores, latent_correlation, neighbour_correlation
 
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
@@ -37,7 +37,7 @@ def draw_recovery(
     figure = Figure(figsize=(11, 7.6), layout="constrained")
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.05])[:, 0]
     scatter, trend = top.subplots(1, 2)
-    components = principal_components(z)
+    components = component_scores(z)
     columns = [np.abs(np.corrcoef(column, coordinate)[0, 1]) for column in components.T[:2]]
     best = int(np.argmax(columns))
     second = components[:, 1] if components.shape[1] > 1 else np.zeros(len(z))

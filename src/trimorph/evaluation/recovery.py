@@ -13,15 +13,14 @@ from trimorph.core.errors import InputError
 from trimorph.core.fsc import fourier_shell_correlation
 from trimorph.core.label_agreement import match_labels
 from trimorph.run.clusters import kmeans
+from trimorph.run.components import principal_components
 
 _STARTS = 10
 
 
-def principal_components(z: Float[ndarray, "n d"]) -> Float[ndarray, "n d"]:
-    """Coordinates along the principal axes, the widest first."""
-    centred = z - z.mean(0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    return centred @ axes.T
+def component_scores(z: Float[ndarray, "n d"]) -> Float[ndarray, "n d"]:
+    """Coordinates of latents along their principal components, from their mean, the widest first."""
+    return (z - z.mean(0)) @ principal_components(z).T
 
 
 def latent_correlation(z: Float[ndarray, "n d"], coordinate: Float[ndarray, " n"]) -> float:
@@ -31,7 +30,7 @@ def latent_correlation(z: Float[ndarray, "n d"], coordinate: Float[ndarray, " n"
     >>> round(latent_correlation(np.stack([angle**3, 0 * angle], axis=1), angle), 3)
     1.0
     """
-    components = principal_components(z)[:, :2]
+    components = component_scores(z)[:, :2]
     found = [abs(float(spearmanr(column, coordinate).statistic)) for column in components.T if np.ptp(column)]
     return max(found, default=0.0)
 
