@@ -61,7 +61,8 @@ def test_states_of_a_run_are_nearer_to_the_truth_than_the_mean(made: Made) -> No
     assert agreement(states[0].reconstruction.map, star, 0) > agreement(states[0].reconstruction.map, star, 7)
     other = Embedding(angle[:, None], None, Path("z.npy"))
     (again,) = reconstruct_near(other, ANGLES[:1, None], ParticleInput(star, window=False), least=60)
-    np.testing.assert_array_equal(again.reconstruction.map, states[0].reconstruction.map)
+    together = states[0].reconstruction.map  # sums of several states are added up in another order
+    np.testing.assert_allclose(again.reconstruction.map, together, atol=1e-5 * together.max())
     np.testing.assert_allclose(again.bandwidth, states[0].bandwidth)
 
 
