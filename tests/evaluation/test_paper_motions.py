@@ -53,7 +53,7 @@ def test_cyclic(tmp_path: Path) -> None:
 
 
 def test_mixed(tmp_path: Path) -> None:
-    composition = found("mixed", tmp_path, count=800, box=32, pixel_size=6.0).composition
+    composition = found("mixed", tmp_path, count=800, box=24, pixel_size=8.0).composition
     assert composition is not None
     assert composition.auc > 0.98
     assert min(composition.correlation) > 0.95
