@@ -65,7 +65,8 @@ def test_halves_are_trained_apart_crossed_and_used_again(
         assert crossed.redrawn < 0
         assert crossed.p < 1e-4
         assert crossed.link > crossed.redrawn_link + 0.1
-        assert max(state.difference for state in crossed.states) > 0.4
+        # of one mode all states differ by the same change, and one near the mean may lie on either side of it
+        assert np.median([state.difference for state in crossed.states]) > 0.4
     written = json.loads((tmp_path / "first" / "verdict.json").read_text())
     assert written["heterogeneous"]
     assert written["modes"][0]["p_holm"] == pytest.approx(own[0].p_holm)

@@ -14,6 +14,7 @@ from trimorph.evaluation.validate_modes import find_modes, normalised, shared_sp
 from trimorph.evaluation.validate_scores import Scores, Whitened
 from trimorph.evaluation.validate_settings import ValidationSettings
 from trimorph.evaluation.validate_test import linear_test, shuffle_within, view_bins
+from trimorph.evaluation.validate_verdict import null_tail
 from trimorph.methods.variance_mask import particle_ball
 
 OPEN, CLOSED = BODY + blob(45, 0, 0, weight=0.8), BODY + blob(32, 32, 0, weight=0.8)
@@ -101,10 +102,16 @@ def test_views_of_a_bin_are_near_each_other() -> None:
 def test_p_is_that_of_the_null_and_counted_where_the_null_is_not_normal() -> None:
     normal = Null(np.random.default_rng(2).standard_normal(200))
     assert normal.parametric
-    assert normal.p(np.array([0.0, 2.0, 6.0])) == pytest.approx([0.5, 0.025, 0.0], abs=0.06)
+    middle, rare, never = normal.p(np.array([0.0, 2.0, 6.0]))
+    assert middle == pytest.approx(0.5, abs=0.06)
+    assert 0.012 < rare < 0.045
+    assert 0 < never < 1e-6
     heavy = Null(np.random.default_rng(3).standard_cauchy(99))
     assert not heavy.parametric
     assert heavy.p(np.array([1e9])).tolist() == [0.01]
+    assert "normal" not in null_tail(normal, modes=6, level=0.01)
+    assert null_tail(heavy, modes=1, level=0.05).endswith("none is below 0.01")
+    assert null_tail(heavy, modes=6, level=0.05).endswith("none of 6 modes can be real; ask for more --nulls")
 
 
 def test_holm_against_the_definition() -> None:

@@ -23,6 +23,7 @@ from trimorph.reconstruction import write
 from trimorph.run.embedding import Embedding, read_embedding
 from trimorph.run.latent_distance import latent_distance, least_number, metric, narrowest_distance
 from trimorph.run.near import reconstruct_near
+from trimorph.run.near_files import refuse_existing_states
 
 Made = tuple[Path, trimorph.Run, np.ndarray]
 
@@ -160,3 +161,10 @@ def test_the_narrowest_distance_holds_particles_of_one_latent() -> None:
     assert least_number(Embedding(np.zeros((9000, 1)), None, Path("z.pkl"))) == 180
     zero = Embedding(truth, 0 * covariance, Path("run"))
     np.testing.assert_array_equal(latent_distance(zero, np.zeros(3)), latent_distance(points, np.zeros(3)))
+
+
+def test_states_of_an_older_read_out_do_not_stay_beside_fewer_new(tmp_path: Path) -> None:
+    (tmp_path / "state_03").mkdir()
+    refuse_existing_states(tmp_path, 3, overwrite=True)
+    with pytest.raises(FileExistsError, match="found state_03 of a read-out of more states"):
+        refuse_existing_states(tmp_path, 2, overwrite=True)

@@ -203,12 +203,11 @@ def _variable(images: SeenImages, test: PairTest) -> tuple[Tensor, str]:
     ]
     one, other = (size[0] * sign)[:, None, None, None] * first.modes, size[1][:, None, None, None] * near
     reach = 0.25 * images.disk.resolution / images.pixel_size
-    for mask in variance_masks(shared_variance(one.float(), other.float(), width=reach), reach=0.5 * reach)[
-        :1
-    ]:
-        density = test.mean.clamp_min(0)
-        if 0.02 < float((density * mask).sum() / density.sum()) < MOST:
-            return mask, "the region in which both half sets find most variance"
+    varying = shared_variance(one.float(), other.float(), width=reach)
+    masks = variance_masks(varying, reach=0.5 * reach)
+    density = test.mean.clamp_min(0)
+    if masks and 0.02 < float((density * masks[0]).sum() / density.sum()) < MOST:
+        return masks[0], "the region in which both half sets find most variance"
     return _off_centre(images, test.mean)
 
 

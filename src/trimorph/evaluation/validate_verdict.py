@@ -131,10 +131,7 @@ def say(
     lines = [_headline(verdicts, level)]
     lines += [_mode_line(mode) for mode in verdicts if mode.real]
     alarms = sum(bool((holm(null.p(test.sides[0].z)) < level).any()) for test in draws.linear)
-    tail = "Student's t of their mean and deviation"
-    if not null.parametric:
-        least = 1 / (len(null.z) + 1)
-        tail = f"counted, as they are not normal (p {null.normal:.2g}): none is below {least:.2g}"
+    tail = null_tail(null, modes=len(verdicts), level=level)
     mean, deviation = float(null.z.mean()), float(null.z.std(ddof=1))
     lines.append(
         f"null: of {len(draws.linear)} redrawn data sets in which nothing differs, {alarms} would be called "
@@ -147,6 +144,17 @@ def say(
     if power is not None:
         lines.append(power_line(power, level))
     return tuple(lines)
+
+
+def null_tail(null: Null, *, modes: int, level: float) -> str:
+    """Where p against redrawn images comes from, and whether any of so many modes could pass with it."""
+    if null.parametric:
+        return "Student's t of their mean and deviation"
+    least = 1 / (len(null.z) + 1)
+    said = f"counted, as they are not normal (p {null.normal:.2g}): none is below {least:.2g}"
+    if least * modes >= level:
+        said += f", with which none of {modes} modes can be real; ask for more --nulls"
+    return said
 
 
 def _headline(verdicts: tuple[ModeVerdict, ...], level: float) -> str:

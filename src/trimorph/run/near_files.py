@@ -32,9 +32,19 @@ def folder_name(number: int) -> str:
 
 
 def refuse_existing_states(folder: Path, count: int, *, overwrite: bool) -> None:
-    """Raise where maps lie in one of the folders already.   Errors: FileExistsError; InputError."""
-    for name in (ALL, *(folder_name(number) for number in range(1, count + 1))):
+    """Raise where maps lie in one of the folders already, or would stay beside those of fewer states.
+
+    Errors: FileExistsError; InputError.
+    """
+    names = [ALL, *(folder_name(number) for number in range(1, count + 1))]
+    for name in names:
         refuse_existing(folder / name, overwrite=overwrite)
+    older = sorted(path.name for path in folder.glob("state_*") if path.name not in names)
+    if older:
+        raise FileExistsError(
+            f"{folder}: found {', '.join(older)} of a read-out of more states; wanted none of these, as "
+            f"they would stay beside {count} new. Remove them, or choose another folder with -o."
+        )
 
 
 def write_near(states: Sequence[NearState], folder: Path, **options: Any) -> None:
