@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from math import degrees
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from trimorph.data.info import ParticleInfo, Spread
+    from trimorph.data.info import ParticleInfo
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -72,27 +71,13 @@ def _own_needs(method: str) -> list[str]:
 def _facts(info: ParticleInfo) -> Table:
     from rich.table import Table
 
+    from trimorph.data.info_facts import info_facts
+
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for name, text in (
-        ("file", _plain(str(info.source))),
-        ("particles", _counts(info)),
-        ("images", _sizes(info)),
-        ("optics", _beam(info)),
-        ("defocus", _spread(info.defocus, 1e-4, "µm", "none in the file")),
-        ("astigmatism", _spread(info.astigmatism, 1e-4, "µm", "none in the file")),
-        ("phase shift", _phase(info)),
-        ("tilt", _tilt(info)),
-        ("coverage", _coverage(info)),
-        ("shifts", _spread(info.shift, 1.0, "Å", "none in the file")),
-        (
-            "half sets",
-            "none in the file" if info.half_sets is None else "{:,} and {:,}".format(*info.half_sets),
-        ),
-        ("contrast", _contrast(info)),
-    ):
-        table.add_row(name, text)
+    for name, text in info_facts(info, shape=_sparkline):
+        table.add_row(name, _plain(text))
     return table
 
 
@@ -109,66 +94,6 @@ def _optics(info: ParticleInfo) -> Table:
             str(group.number), f"{group.particles:,}", str(group.box), f"{group.pixel_size:.4g}", *numbers
         )
     return table
-
-
-def _counts(info: ParticleInfo) -> str:
-    micrographs = "" if info.micrographs is None else f", {info.micrographs:,} micrographs"
-    return f"{info.particles:,} in {info.stacks:,} stack{'s' if info.stacks > 1 else ''}{micrographs}"
-
-
-def _sizes(info: ParticleInfo) -> str:
-    stored = sorted({(group.box, group.pixel_size) for group in info.optics})
-    text = "; ".join(
-        f"{box} px of {size:.4g} Å (box of {box * size:.4g} Å, Nyquist {2 * size:.4g} Å)"
-        for box, size in stored
-    )
-    if info.box is not None and info.pixel_size is not None and stored != [(info.box, info.pixel_size)]:
-        text += f", used at {info.box} px of {info.pixel_size:.4g} Å"
-    return text
-
-
-def _beam(info: ParticleInfo) -> str:
-    if info.optics[0].voltage is None:
-        return "none in the file"
-    beams = {(one.voltage, one.spherical_aberration, one.amplitude_contrast) for one in info.optics}
-    text = "; ".join(f"{kv:g} kV, Cs {cs:g} mm, amplitude contrast {w:g}" for kv, cs, w in sorted(beams))
-    count = len(info.optics)
-    return f"{count} group{'s' if count > 1 else ''}: {text}"
-
-
-def _spread(spread: Spread | None, scale: float, unit: str, absent: str) -> str:
-    if spread is None:
-        return absent
-    low, median, high = (f"{value * scale:.3g}" for value in (spread.low, spread.median, spread.high))
-    if low == high:
-        return f"{low} {unit} in all"
-    return f"{low} {_sparkline(spread.counts)} {high} {unit}, median {median}"
-
-
-def _phase(info: ParticleInfo) -> str:
-    return _spread(info.phase_shift, degrees(1), "degrees", "none in the file")
-
-
-def _tilt(info: ParticleInfo) -> str:
-    if info.orientations is None:
-        return "no poses in the file"
-    return f"0 {_sparkline(info.orientations.tilt)} 180 degrees"
-
-
-def _coverage(info: ParticleInfo) -> str:
-    if info.orientations is None:
-        return "no poses in the file"
-    coverage = info.orientations
-    unseen = 100 * coverage.unseen
-    return f"compensation {coverage.compensation:.2f} (even: 1), {unseen:.0f} % of Fourier directions unseen"
-
-
-def _contrast(info: ParticleInfo) -> str:
-    if info.sign is None:
-        return "not checked: no usable images at hand"
-    verdict = {"bright": "protein is bright", "dark": "protein is DARK", "unclear": "unclear"}
-    sign = info.sign
-    return f"{verdict[sign.verdict]} ({sign.score:+.1f} standard errors, {sign.images} images)"
 
 
 def _sparkline(counts: Iterable[int]) -> str:
