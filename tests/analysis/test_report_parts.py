@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.image import imread
+from scipy import stats
 
 from analysis.html_page import Page
 from analysis.made_report import made_metrics
@@ -20,7 +21,14 @@ from trimorph.analysis.components import find_components
 from trimorph.analysis.concerns_of_latents import concerns_of_latents
 from trimorph.analysis.concerns_of_states import concerns_of_states
 from trimorph.analysis.data_summary import DataSummary, summarise_data
-from trimorph.analysis.nuisance import explained, explained_by_groups, nuisance_shares
+from trimorph.analysis.nuisance import (
+    TOLD,
+    Explained,
+    beyond_chance,
+    explained,
+    explained_by_groups,
+    find_nuisances,
+)
 from trimorph.analysis.report_chart import Axis, Line, Mark, chart, frequency_axis
 from trimorph.analysis.report_html import element, embedded, text
 from trimorph.analysis.report_png import change, grey, png
@@ -94,11 +102,61 @@ def test_nuisances_that_are_in_the_latents_are_found_and_others_are_not() -> Non
     view = rotation[:, 2, 0] + 0.5 * rng.normal(size=count)
     session = rng.normal(size=100).repeat(20) + rng.normal(size=count)
     scores = np.stack([view, rng.normal(size=count), session], axis=1)
-    found = nuisance_shares(scores, table)
+    nuisances = find_nuisances(scores, table)
+    found = {name: one.share for name, one in nuisances.items()}
     assert found["view direction"][0] == pytest.approx((1 / 3) / (1 / 3 + 0.25), abs=0.06)
     assert found["micrograph"][2] == pytest.approx(0.5, abs=0.1)
     quiet = [values[1] for values in found.values()] + [found["defocus"][0], found["shift"][0]]
     assert np.abs(quiet).max() < 0.02
+    told = beyond_chance(nuisances, np.ones(3, bool))
+    assert {name: np.flatnonzero(one).tolist() for name, one in told.items() if one.any()} == {
+        "view direction": [0],
+        "micrograph": [2],
+    }
+    assert not beyond_chance(nuisances, np.array([False, True, False]))["view direction"].any()
+
+
+@pytest.mark.parametrize("count", [50, 500, 50_000])
+def test_what_chance_explains_is_not_told_however_few_particles_there_are(count: int) -> None:
+    """A hundred sets of four components that follow nothing, and features as a file of particles has them."""
+    sets, rng = 100, np.random.default_rng(count)
+    view = rng.normal(size=(count, 3))
+    x, y, z = (view / np.linalg.norm(view, axis=1, keepdims=True)).T
+    defocus = rng.uniform(1, 2, count)
+    features = {
+        "view": np.stack([x, y, z, x * y, x * z, y * z, x**2 - y**2, z**2], 1)[:, : count // 20],
+        "defocus": np.stack([defocus, defocus**2], 1),
+        "shift": rng.normal(size=(count, 2)),
+        "half": np.arange(count)[:, None] % 2.0,
+    }
+    ranks = rng.random((count, 4 * sets)).astype(np.float32)  # as ranks are, but for a factor
+    found = {name: explained(ranks, values) for name, values in features.items()}
+    group = np.arange(count) % min(count // 5, 100)
+    found["micrograph"] = explained_by_groups(ranks, group)
+    said = chance = 0
+    for first in range(0, 4 * sets, 4):
+        own = {
+            name: Explained(one.share[first : first + 4], one.p[first : first + 4])
+            for name, one in found.items()
+        }
+        said += any(one.any() for one in beyond_chance(own, np.ones(4, bool)).values())
+        chance += any((one.share > TOLD).any() for one in own.values())
+    assert said <= 5
+    assert (chance > 50) == (count == 50)  # a limit that does not know the number would warn of every one
+    # and what is there is told: a tenth of the variance at 50,000, three tenths at 500, seven tenths at 50
+    size = {50: 0.7, 500: 0.3, 50_000: 0.1}[count]
+    follows = np.sqrt(size) * (defocus - 1.5) * np.sqrt(12) + np.sqrt(1 - size) * rng.normal(size=count)
+    found = {name: explained(follows[:, None], values) for name, values in features.items()}
+    told = beyond_chance(found, np.ones(1, bool))
+    assert [name for name, one in told.items() if one.any()] == ["defocus"]
+
+
+def test_copies_of_a_particle_do_not_make_chance_sure() -> None:
+    rng = np.random.default_rng(3)
+    values, feature = rng.normal(size=(50, 1)), rng.normal(size=(50, 1))
+    once, alike = explained(values, feature), explained(values.repeat(8, 0), feature.repeat(8, 0), count=50)
+    assert alike.p == pytest.approx(once.p)
+    assert alike.share == pytest.approx(once.share)
 
 
 def test_adjusted_shares_are_those_of_two_routes() -> None:
@@ -106,10 +164,13 @@ def test_adjusted_shares_are_those_of_two_routes() -> None:
     group = np.arange(60) % 4
     values = rng.normal(size=(60, 2)) + group[:, None] * [0.3, 0.0]
     dummies = (group[:, None] == np.arange(1, 4)).astype(float)
-    assert explained(values, dummies) == pytest.approx(explained_by_groups(values, group), abs=1e-9)
+    both = explained(values, dummies), explained_by_groups(values, group)
+    assert both[0].share == pytest.approx(both[1].share, abs=1e-9)
+    brute = [stats.f_oneway(*(column[group == one] for one in range(4))).pvalue for column in values.T]
+    assert both[0].p == pytest.approx(brute, rel=1e-6)
     fitted = dummies @ np.linalg.lstsq(np.c_[dummies, np.ones(60)], values, rcond=None)[0][:3]
     plain = np.var(fitted, axis=0) / np.var(values, axis=0)
-    assert explained(values, dummies) == pytest.approx(1 - (1 - plain) * 59 / 56, abs=1e-9)
+    assert both[0].share == pytest.approx(1 - (1 - plain) * 59 / 56, abs=1e-9)
 
 
 def test_motion_of_the_model_is_what_it_is_known_to_be() -> None:
@@ -228,15 +289,22 @@ def test_a_state_seen_from_one_side_is_told() -> None:
     assert found["One-sided views in state 1"] == "warning"
 
 
+def follows(share: list[float], p: list[float]) -> Explained:
+    return Explained(np.array(share), np.array(p))
+
+
 def test_what_a_reviewer_would_ask_of_latents() -> None:
-    unknown, shares = DataSummary(None, None), {"defocus": np.array([0.2]), "shift": np.array([0.0])}
-    found = titles(concerns_of_latents(analysis(), unknown, shares, []))
+    unknown = DataSummary(None, None)
+    told = {"defocus": follows([0.2], [1e-9]), "shift": follows([0.0], [0.5])}
+    found = titles(concerns_of_latents(analysis(), unknown, told, []))
     assert found == {"Latents follow the defocus": "warning", "Precision of the latents": "passed"}
     faint = analysis()  # a second component of a ten-thousandth of the variance
     mean = np.c_[faint.embedding.mean, 0.01 * np.random.default_rng(2).normal(size=1000)]
     faint = replace(faint, embedding=Embedding(mean, None, Path("z.npz")), components=find_components(mean))
-    second = {"defocus": np.array([0.0, 0.9])}
+    second = {"defocus": follows([0.0, 0.9], [0.4, 0.0])}
     assert titles(concerns_of_latents(faint, unknown, second, [])) == {"Latents and imaging": "passed"}
+    chance = {"defocus": follows([0.2], [0.02])}
+    assert titles(concerns_of_latents(analysis(), unknown, chance, []))["Latents and imaging"] == "passed"
     vague = analysis()
     vague = replace(vague, embedding=replace(vague.embedding, covariance=np.full((1000, 1, 1), 4.0)))
     assert titles(concerns_of_latents(vague, unknown, {}, [])) == {"Latents are vague": "warning"}

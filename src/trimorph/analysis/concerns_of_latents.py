@@ -6,18 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 
 from trimorph.analysis.analysis import Analysis
 from trimorph.analysis.concern import Concern, sentence, worded
 from trimorph.analysis.data_summary import DataSummary
+from trimorph.analysis.nuisance import Explained, beyond_chance
 from trimorph.analysis.report_numbers import percent
 from trimorph.analysis.report_training import STILL, last_fall
 from trimorph.run.concerns import UNSEEN, view_concerns
-
-TOLD = 0.05
-"""Share of a component's variance that a nuisance may explain."""
 
 MATTERS = 0.02
 """Share of the variance of all that a component has to have, to be asked what else explains it."""
@@ -29,12 +25,12 @@ VAGUE = 0.5
 def concerns_of_latents(
     analysis: Analysis,
     data: DataSummary,
-    shares: Mapping[str, Float[ndarray, " p"]],
+    nuisances: Mapping[str, Explained],
     metrics: list[dict[str, Any]],
 ) -> Iterator[Concern]:
     """All questions on what the latents rest on."""
     yield from _views(data)
-    yield from _nuisances(analysis, shares)
+    yield from _nuisances(analysis, nuisances)
     yield from _precision(analysis)
     yield from _training(analysis, metrics)
 
@@ -59,14 +55,16 @@ def _views(data: DataSummary) -> Iterator[Concern]:
         )
 
 
-def _nuisances(analysis: Analysis, shares: Mapping[str, Float[ndarray, " p"]]) -> Iterator[Concern]:
-    """Latents that follow the imaging, along components that matter."""
-    matters = analysis.components.share >= MATTERS
-    shares = {name: np.where(matters[: len(values)], values, 0.0) for name, values in shares.items()}
-    if not shares:
+def _nuisances(analysis: Analysis, found: Mapping[str, Explained]) -> Iterator[Concern]:
+    """Latents that follow the imaging, along components that matter, beyond what chance does."""
+    if not found:
         return
-    strong = {name: values for name, values in shares.items() if float(np.max(values)) > TOLD}
-    for name, values in strong.items():
+    matters = analysis.components.share >= MATTERS
+    told = beyond_chance(found, matters)
+    for name, strong in told.items():
+        if not strong.any():
+            continue
+        values = np.where(strong, found[name].share, 0.0)
         place = int(np.argmax(values))
         yield Concern(
             "warning",
@@ -75,12 +73,13 @@ def _nuisances(analysis: Analysis, shares: Mapping[str, Float[ndarray, " p"]]) -
             "sorted by how they were imaged. See the pictures of the latents coloured by it, and whether "
             "states along this component also differ among particles that are alike in it.",
         )
-    if not strong:
-        most = max(float(np.max(values)) for values in shares.values())
+    if not any(strong.any() for strong in told.values()):
+        most = max(float(one.share[matters[: len(one.share)]].max(initial=0.0)) for one in found.values())
         yield Concern(
             "passed",
             "Latents and imaging",
-            f"{worded(list(shares))} explain {percent(max(most, 0.0))} of a principal component at most.",
+            f"{worded(list(found))} explain {percent(most)} of a principal component at most, which is "
+            "little, or chance among so few particles.",
         )
 
 

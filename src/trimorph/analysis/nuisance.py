@@ -5,10 +5,14 @@ Letters: n particles, f features, p principal components.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 from numpy.typing import NDArray
+from scipy import stats
 
 from trimorph.data.orientations import view_directions
 from trimorph.data.tables import ParticleTable
@@ -19,24 +23,55 @@ COMPONENTS = 4
 LEAST = 20
 """Particles for each feature, below which nothing is said."""
 
+TOLD, LEVEL = 0.05, 0.01
+"""Share of a component's variance that a nuisance may explain, and probability that one is told by chance."""
 
-def nuisance_shares(scores: Float[ndarray, "n d"], table: ParticleTable) -> dict[str, Float[ndarray, " p"]]:
-    """Share of the variance of each of the first components that each nuisance explains.
 
-    It is the adjusted R^2 of a linear fit to the ranks of the component, 0 on average where there is nothing.
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """Share of the variance of each of some values that something explains, and how easily by chance.
+
+    ``share`` is the adjusted R^2, 0 on average where there is nothing; ``p`` the probability of as much where
+    there is nothing (F test).
+    """
+
+    share: Float[ndarray, " p"]
+    p: Float[ndarray, " p"]
+
+
+def find_nuisances(scores: Float[ndarray, "n d"], table: ParticleTable) -> dict[str, Explained]:
+    """How much of each of the first components each nuisance explains, by a linear fit to their ranks.
+
     Views are told by the spherical harmonics of first and second degree, the turn in the plane by its sine
     and cosine, micrographs by their means. What the file does not say, or is the same for all, is left out.
+    Copies of a particle in a symmetry count as one.
     """
     ranks = np.argsort(np.argsort(scores[:, :COMPONENTS], axis=0), axis=0).astype(np.float64)
+    count = len(np.unique(table.row))
     found = {}
     for name, features in nuisance_features(table).items():
-        if len(ranks) >= LEAST * features.shape[1]:
-            found[name] = explained(ranks, features)
+        if count >= LEAST * features.shape[1]:
+            found[name] = explained(ranks, features, count=count)
     if table.micrograph is not None:
         group = np.unique(table.micrograph, return_inverse=True)[1]
-        if 1 < group.max() + 1 <= len(ranks) / 5:
-            found["micrograph"] = explained_by_groups(ranks, group)
+        if 1 < group.max() + 1 <= count / 5:
+            found["micrograph"] = explained_by_groups(ranks, group, count=count)
     return found
+
+
+def beyond_chance(
+    found: Mapping[str, Explained], matters: Bool[ndarray, " d"]
+) -> dict[str, Bool[ndarray, " p"]]:
+    """Which components each nuisance explains to more than a twentieth, and surely not by chance.
+
+    p is multiplied by the number of questions asked, of the components that matter alone: of particles whose
+    latents follow nothing, however few or many, one set in a hundred has a nuisance that is told here.
+    """
+    asked = {name: matters[: len(one.share)] for name, one in found.items()}
+    questions = sum(int(mine.sum()) for mine in asked.values())
+    return {
+        name: asked[name] & (one.share > TOLD) & (questions * one.p < LEVEL) for name, one in found.items()
+    }
 
 
 def nuisance_features(table: ParticleTable) -> dict[str, Float[ndarray, "n f"]]:
@@ -61,33 +96,37 @@ def nuisance_features(table: ParticleTable) -> dict[str, Float[ndarray, "n f"]]:
     return {name: values for name, values in varied.items() if values.shape[1]}
 
 
-def explained(values: Float[ndarray, "n p"], features: Float[ndarray, "n f"]) -> Float[ndarray, " p"]:
-    """Adjusted R^2 of the linear fit of each column of values by all features.
+def explained(
+    values: Float[ndarray, "n p"], features: Float[ndarray, "n f"], *, count: int | None = None
+) -> Explained:
+    """What the linear fit of each column of values by all features explains, of so many that are independent.
 
     >>> x = np.linspace(0, 1, 50)[:, None]
-    >>> explained(3 * x + 1, x).round(6).tolist()
+    >>> explained(3 * x + 1, x).share.round(6).tolist()
     [1.0]
     """
     centred = values - values.mean(0)
     scaled = (features - features.mean(0)) / features.std(0)
     basis, spread, _ = np.linalg.svd(scaled, full_matrices=False)
     basis = basis[:, spread > 1e-9 * spread[0]]
-    total = (centred**2).sum(0)
-    share = np.where(total > 0, ((basis.T @ centred) ** 2).sum(0) / np.where(total > 0, total, 1.0), 0.0)
-    return _adjusted(share, len(values), basis.shape[1])
+    return _of_sums(((basis.T @ centred) ** 2).sum(0), centred, freedom=basis.shape[1], count=count)
 
 
-def explained_by_groups(values: Float[ndarray, "n p"], group: NDArray[np.int64]) -> Float[ndarray, " p"]:
-    """Adjusted R^2 of the means of groups, numbered from 0."""
-    centred, count = values - values.mean(0), np.bincount(group)
+def explained_by_groups(
+    values: Float[ndarray, "n p"], group: NDArray[np.int64], *, count: int | None = None
+) -> Explained:
+    """What the means of groups, numbered from 0, explain."""
+    centred, size = values - values.mean(0), np.bincount(group)
     sums = np.stack([np.bincount(group, column) for column in centred.T], axis=1)
+    return _of_sums((sums**2 / size[:, None]).sum(0), centred, freedom=len(size) - 1, count=count)
+
+
+def _of_sums(
+    square: Float[ndarray, " p"], centred: Float[ndarray, "n p"], *, freedom: int, count: int | None
+) -> Explained:
+    """From sums of squares that are explained by so many degrees of freedom."""
     total = (centred**2).sum(0)
-    between = (sums**2 / count[:, None]).sum(0)
-    return _adjusted(
-        np.where(total > 0, between / np.where(total > 0, total, 1.0), 0.0), len(values), len(count) - 1
-    )
-
-
-def _adjusted(share: Float[ndarray, " p"], count: int, freedom: int) -> Float[ndarray, " p"]:
-    found: Float[ndarray, " p"] = 1 - (1 - share) * (count - 1) / max(count - 1 - freedom, 1)
-    return found
+    share = np.where(total > 0, square / np.where(total > 0, total, 1.0), 0.0).clip(0, 1)
+    rest = max((len(centred) if count is None else count) - 1 - freedom, 1)
+    ratio = share / freedom * rest / (1 - share).clip(1e-300)
+    return Explained(1 - (1 - share) * (freedom + rest) / rest, stats.f.sf(ratio, freedom, rest))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trimorph.analysis.analysis import Analysis
 from trimorph.analysis.data_summary import DataSummary, summarise_data
-from trimorph.analysis.nuisance import nuisance_shares
+from trimorph.analysis.nuisance import find_nuisances
 from trimorph.analysis.report_budget import Budget
 from trimorph.analysis.report_changes import changes_section
 from trimorph.analysis.report_concerns import find_concerns
@@ -54,10 +54,10 @@ def write_report(folder: Path, analysis: Analysis) -> Path:
     curves = [read_curves(folder, one) for one in analysis.state_files]
     data = _data(folder, analysis)
     metrics = [] if run is None else run.metrics()
-    shares = {} if data.table is None else nuisance_shares(analysis.components.scores, data.table)
+    nuisances = {} if data.table is None else find_nuisances(analysis.components.scores, data.table)
     motion = None if run is None else largest_motion(run.method(epoch), analysis.states.z)
     concerns = find_concerns(
-        analysis, data=data, shares=shares, differences=maps.differences, metrics=metrics
+        analysis, data=data, nuisances=nuisances, differences=maps.differences, metrics=metrics
     )
     budget = Budget(FIGURES)
     pictures = [(one.path, one.title, one.caption) for one in analysis.figures]
@@ -68,7 +68,7 @@ def write_report(folder: Path, analysis: Analysis) -> Path:
         paths_section(folder, analysis, maps),
         movies_section(folder, budget),
         _structures(folder, analysis, budget),
-        latents_section(analysis, shares, pictures_of(folder, pictures, budget)),
+        latents_section(analysis, nuisances, pictures_of(folder, pictures, budget)),
         cards_section(analysis.state_files, maps, curves),
         Html("") if run is None else training_section(metrics),
         data_section(data),

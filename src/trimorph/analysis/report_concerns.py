@@ -6,14 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jaxtyping import Float
-from numpy import ndarray
-
 from trimorph.analysis.analysis import Analysis
 from trimorph.analysis.concern import Concern, sentence
 from trimorph.analysis.concerns_of_latents import concerns_of_latents
 from trimorph.analysis.concerns_of_states import concerns_of_states
 from trimorph.analysis.data_summary import DataSummary
+from trimorph.analysis.nuisance import Explained
 from trimorph.analysis.report_html import Html, element, join, text
 from trimorph.analysis.state_maps import Difference
 
@@ -22,14 +20,14 @@ def find_concerns(
     analysis: Analysis,
     *,
     data: DataSummary,
-    shares: Mapping[str, Float[ndarray, " p"]],
+    nuisances: Mapping[str, Explained],
     differences: Sequence[Difference],
     metrics: list[dict[str, Any]],
 ) -> tuple[Concern, ...]:
     """All questions, in the order of their weight; warnings first."""
     found = [
         *concerns_of_states(analysis, data, differences),
-        *concerns_of_latents(analysis, data, shares, metrics),
+        *concerns_of_latents(analysis, data, nuisances, metrics),
         *_validated(analysis),
     ]
     return tuple(sorted(found, key=lambda one: ("warning", "note", "passed").index(one.kind)))

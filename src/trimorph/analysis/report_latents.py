@@ -13,6 +13,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from trimorph.analysis.analysis import Analysis
+from trimorph.analysis.nuisance import Explained
 from trimorph.analysis.report_chart import Axis, chart, round_ticks
 from trimorph.analysis.report_html import (
     Html,
@@ -46,29 +47,30 @@ POINTS = 2500
 """Particles that tell of themselves under the pointer."""
 
 
-def latents_section(analysis: Analysis, shares: Mapping[str, Float[ndarray, " p"]], gallery: Html) -> Html:
+def latents_section(analysis: Analysis, nuisances: Mapping[str, Explained], gallery: Html) -> Html:
     """The plot of the first two components, their shares, what else explains them, and more pictures."""
     scores = analysis.components.scores
     plot = _plane(analysis) if scores.shape[1] > 1 else _histogram(scores[:, 0], "pc1")
     said = [paragraph(line) for line in analysis.lines]
     parts = [how(HOW), plot, *said, _shares(analysis)]
-    if shares:
-        parts += [element("h3", text("What else explains the latents")), nuisance_table(shares)]
+    if nuisances:
+        parts += [element("h3", text("What else explains the latents")), nuisance_table(nuisances)]
     if gallery:
         parts += [element("h3", text("More pictures of the latents")), gallery]
     return section("latents", "Latents", *parts)
 
 
-def nuisance_table(shares: Mapping[str, Float[ndarray, " p"]]) -> Html:
+def nuisance_table(found: Mapping[str, Explained]) -> Html:
     """A row a nuisance, a column a component: what it explains."""
-    count = max(len(values) for values in shares.values())
+    count = max(len(one.share) for one in found.values())
     rows = [
-        [word_cell(name), *(number_cell(percent(max(float(one), 0.0)), float(one)) for one in values)]
-        for name, values in shares.items()
+        [word_cell(name), *(number_cell(percent(max(value, 0.0)), value) for value in one.share.tolist())]
+        for name, one in found.items()
     ]
     words = (
         "Share of the variance of each principal component (of its ranks; adjusted R²) that is told by each "
-        "of these: 0 where the latents know nothing of it. Above 5 %, look closer."
+        "of these: 0 where the latents know nothing of it. Above 5 %, look closer; few particles may show as "
+        "much by chance, which the list of doubts takes into account."
     )
     head = ["told by", *(f"PC {number + 1}" for number in range(count))]
     shown = table(head, rows, caption="what the latents should not know of")
