@@ -41,7 +41,7 @@ def made_analysis(folder: Path) -> tuple[Path, Analysis]:
     target = place / "analysis"
     (target / "states").mkdir(parents=True)
     (target / "pc1").mkdir()
-    files = tuple(_state(target, run, states, number) for number in range(3))
+    files = tuple(_state(target, run, states, number) for number in (1, 2, 3))
     z = np.linspace(states.z[0], states.z[2], 4)
     maps = tuple(Path("pc1") / f"vol_{number:03d}.mrc" for number in range(1, 5))
     for path, latent in zip(maps, z, strict=True):
@@ -54,7 +54,7 @@ def made_analysis(folder: Path) -> tuple[Path, Analysis]:
         embedding,
         states,
         components,
-        {"defocus": np.full(COUNT, 12000.0), "state": label},
+        {"defocus": np.full(COUNT, 12000.0), "state": label + 1},
         files,
         (Traversal("pc1", z, maps),),
         (Figure(Path("figures/states.png"), f"Title {HOSTILE}", f"Caption {HOSTILE}"),),
@@ -76,7 +76,7 @@ def made_metrics() -> list[dict[str, object]]:
 
 def _state(folder: Path, run, states: States, number: int) -> StateFiles:  # type: ignore[no-untyped-def]
     """The model's map of a state, and own maps that are the same with noise."""
-    density, rng = run.volume(states.z[number]), np.random.default_rng(number)
+    density, rng = run.volume(states.z[number - 1]), np.random.default_rng(number - 1)
     scale = NOISE * float(np.abs(density).max())
     halves = [density + rng.normal(0, scale, density.shape).astype(np.float32) for _ in (1, 2)]
     names = [Path("states") / f"{kind}_{number:02d}.mrc" for kind in ("state", "own", "half1", "half2")]
@@ -84,7 +84,7 @@ def _state(folder: Path, run, states: States, number: int) -> StateFiles:  # typ
         write_map(folder / name, values, PIXEL_SIZE)
     curves = shell_correlation(*halves, pixel_size=PIXEL_SIZE)
     write_csv(folder / "states" / f"own_{number:02d}_fsc.csv", curves)
-    count = int(states.number()[number])
+    count = int(states.number()[number - 1])
     return StateFiles(
         number=number,
         particles=count,
@@ -93,8 +93,8 @@ def _state(folder: Path, run, states: States, number: int) -> StateFiles:  # typ
         own=names[1],
         half1=names[2],
         half2=names[3],
-        resolution=9.0 + number,
-        effective=12.5 * (number + 1),
-        agreement=0.9 - 0.1 * number,
+        resolution=8.0 + number,
+        effective=12.5 * number,
+        agreement=1.0 - 0.1 * number,
         curves=Path("states") / f"own_{number:02d}_fsc.csv",
     )

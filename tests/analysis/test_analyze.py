@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import starfile
 import torch
 from pandas import read_csv, read_parquet
 
@@ -18,6 +19,7 @@ from run.slider import NOISE, PIXEL_SIZE, Slider, spread_latents, write_slider_r
 from trimorph.analysis.analysis import Analysis
 from trimorph.analysis.analyze import analyze
 from trimorph.analysis.likelihood import misfit
+from trimorph.analysis.paths_route import Route, find_path
 from trimorph.analysis.select import Conditions, select
 from trimorph.analysis.states import find_states
 from trimorph.analysis.umap_plane import umap_plane
@@ -27,7 +29,9 @@ from trimorph.core.imaging import render_batch
 from trimorph.data.mrc import read_map, write_stack
 from trimorph.data.open import open_particles
 from trimorph.methods import registry
+from trimorph.run.choose_latents import choose_latents
 from trimorph.run.embedding import read_embedding
+from trimorph.run.near_points import NearPoints
 from trimorph.run.run import Run
 from trimorph.training.latents import Latents
 
@@ -86,7 +90,7 @@ def test_tables_hold_what_was_found(analysed: Analysis) -> None:
     run = Run.open(analysed.folder.parent.parent)
     np.testing.assert_allclose(table[["z1", "z2"]], run.latents().mean, atol=1e-5)
     states = find_states(run.latents().mean.astype(float), count=3)
-    np.testing.assert_array_equal(table["state"], states.label)
+    np.testing.assert_array_equal(table["state"], states.label + 1)
     assert table["tilt"].to_numpy() == pytest.approx(5.0 + 3.5 * np.arange(COUNT), abs=1e-3)
     np.testing.assert_allclose(table["misfit"], misfit(run, run.latents()), rtol=1e-4)
     exact = read_parquet(analysed.folder / "particles.parquet")
@@ -99,12 +103,42 @@ def test_tables_hold_what_was_found(analysed: Analysis) -> None:
 def test_its_states_can_be_selected(analysed: Analysis, tmp_path: Path) -> None:
     table = analysed.folder / "particles.csv"
     by_table = select(
-        analysed.folder.parent.parent, tmp_path / "a.txt", Conditions(where=[f"{table}/state:1:1"])
+        analysed.folder.parent.parent, tmp_path / "a.txt", Conditions(where=[f"{table}/state:2:2"])
     )
-    again = Conditions(states="kmeans:3", clusters="1")
+    again = Conditions(states="kmeans:3", clusters="2")
     by_name = select(analysed.folder.parent.parent, tmp_path / "b.txt", again)
     np.testing.assert_array_equal(by_table.chosen, analysed.states.label == 1)
     np.testing.assert_array_equal(by_name.chosen, by_table.chosen)
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("how", ["kmeans:7", "mixture:3"])
+def test_a_state_has_one_number_whatever_finds_it(tmp_path: Path, how: str) -> None:
+    run = made(tmp_path, spread_latents(COUNT, together=1.0, apart=1.0))
+    mean = read_embedding(run.path).mean
+    found = {seed: quickly(run, states=how, seed=seed, name=f"seed{seed}") for seed in (0, 3)}
+    assert (found[0].columns["state"] != found[3].columns["state"]).any()  # or the seed could be lost unseen
+    for seed, analysis in found.items():
+        centre = analysis.states.centre
+        assert [one.number for one in analysis.state_files] == list(range(1, len(centre) + 1))
+        assert [one.map.name for one in analysis.state_files][::2][:2] == ["state_01.mrc", "state_03.mrc"]
+        assert analysis.columns["state"][centre].tolist() == [one.number for one in analysis.state_files]
+        for number in (1, len(centre)):
+            target = tmp_path / f"{seed}_{number}.star"
+            conditions = Conditions(states=how, clusters=str(number), seed=seed)
+            chosen = select(run.path, target, conditions, add_classes=True).chosen
+            np.testing.assert_array_equal(chosen, analysis.columns["state"] == number)
+            assert set(starfile.read(target, always_dict=True)["particles"]["trimorphClass"]) == {number}
+        path, _ = find_path(mean, Route(by="straight", states=how, order="3,1", seed=seed, points=2))
+        assert path.particle.tolist() == centre[[2, 0]].tolist()
+    if how.startswith("kmeans"):
+        near = NearPoints(latents=run.path, near_kmeans=7)
+        chosen = near.choose(near.embedding())
+        assert chosen.particle.tolist() == found[0].states.centre.tolist()
+        volumes = choose_latents(
+            run, None, latent_dim=2, z=None, z_file=None, particles=None, kmeans=7, pc=None, points=1
+        )
+        assert volumes.particle.tolist() == found[0].states.centre.tolist()
 
 
 def test_each_state_has_the_maps_of_model_and_particles(analysed: Analysis) -> None:
@@ -268,7 +302,7 @@ def test_the_command_prints_the_states(tmp_path: Path, capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     with (run.path / "analysis" / "two" / "states.csv").open() as file:
         numbers = [row["particles"] for row in csv.DictReader(file)]
-    assert re.search(rf"0 +{numbers[0]} .*\n +1 +{numbers[1]} ", out)
+    assert re.search(rf"1 +{numbers[0]} .*\n +2 +{numbers[1]} ", out)
     assert str(run.path / "analysis" / "two" / "report.html") in out
     assert run_command(["analyze", str(tmp_path / "nothing")]) == 1
     assert "found no recipe.toml" in capsys.readouterr().err

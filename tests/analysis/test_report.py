@@ -118,7 +118,8 @@ def test_components_and_particles_under_the_pointer_are_those_of_the_analysis(ma
     told = json.loads(one(root, "script", id="latent-points").text)
     rows = np.array(told["particle"])
     assert len(rows) >= COUNT - 4
-    assert told["state"] == analysis.states.label[rows].tolist()
+    label = analysis.states.label[rows]
+    assert told["state"] == np.where(label < 0, -1, label + 1).tolist()
     assert set(told["extra"]["defocus"]) == {"1.2 µm"}
     first = analysis.components.scores[rows, 0]
     assert np.corrcoef(told["x"], first)[0, 1] > 0.9999
@@ -169,7 +170,7 @@ def test_what_was_run_and_what_is_doubtful_is_said(made: Made) -> None:
     assert facts["method"] == "slider"
     assert facts["time in epochs"].split() == ["1", "min", "30", "s"]
     warned = [item.text for item in one(root, "ul", class_="concerns").all("li")]
-    assert any(line.startswith("Few particles in states 0, 1 and 2.") for line in warned)
+    assert any(line.startswith("Few particles in states 1, 2 and 3.") for line in warned)
     assert any("trimorph validate" in line for line in warned)
     answers = [element.text for element in one(root, "dl", class_="answers").all("dd")]
     assert f"3 states of {COUNT} particles".replace(" ", "\u00a0") in answers[0].replace(" ", "\u00a0")
@@ -186,7 +187,9 @@ def test_a_verdict_of_a_validation_stands_in_the_report(made: Made) -> None:
         path.write_text(
             json.dumps({"heterogeneous": heterogeneous, "lines": ["mode 1: p = 0.5", "so it is"]})
         )
-        found = find_concerns(analysis, data=DataSummary(None, None), shares={}, differences=(), metrics=[])
+        found = find_concerns(
+            analysis, data=DataSummary(None, None), nuisances={}, differences=(), metrics=[]
+        )
         (told,) = (one for one in found if one.title.startswith("Validation"))
         assert (told.kind, told.words) == (kind, "Mode 1: p = 0.5. So it is.")
         assert not [one for one in found if "trimorph validate" in one.words]

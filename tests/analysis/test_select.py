@@ -64,7 +64,7 @@ def test_conditions_choose_what_they_say(tmp_path: Path) -> None:
     assert chosen(run, tmp_path, where=[f"{tmp_path / 't.csv'}/hinge:2:"]) == [
         i for i in range(30) if i % 4 >= 2
     ]
-    parts = [chosen(run, tmp_path, states="kmeans:3", clusters=str(number)) for number in range(3)]
+    parts = [chosen(run, tmp_path, states="kmeans:3", clusters=str(number)) for number in (1, 2, 3)]
     assert sorted(row for part in parts for row in part) == list(range(40))
     along = (z - z.mean(0)) @ np.array([1.0, 1.0])  # the first principal component
     order = [along[part].mean() for part in parts]
@@ -129,7 +129,7 @@ def test_cs_files_keep_every_field_and_have_a_group_beside(tmp_path: Path, share
     found = select(
         run.path,
         tmp_path / "s.cs",
-        Conditions(states="kmeans:2", clusters="1"),
+        Conditions(states="kmeans:2", clusters="2"),
         add_latents=True,
         add_classes=True,
     )
@@ -139,13 +139,13 @@ def test_cs_files_keep_every_field_and_have_a_group_beside(tmp_path: Path, share
         assert after.dtype[name] == before.dtype[name]
         np.testing.assert_array_equal(after[name], before[name][found.chosen])
     np.testing.assert_allclose(after["trimorph/z2"], run.latents().mean[found.chosen, 1])
-    assert set(after["trimorph/class"].tolist()) == {1}
+    assert set(after["trimorph/class"].tolist()) == {2}
     group = yaml.safe_load((tmp_path / "s.csg").read_text())
     assert set(group["results"]) == {"blob", "ctf", "alignments2D"}
     assert group["results"]["blob"] == {
         "metafile": ">s.cs", "num_items": int(found.chosen.sum()), "type": "particle.blob",
     }  # fmt: skip
-    select(run.path, tmp_path / "plain.cs", Conditions(states="kmeans:2", clusters="1"))
+    select(run.path, tmp_path / "plain.cs", Conditions(states="kmeans:2", clusters="2"))
     plain = np.load(tmp_path / "plain.cs")
     assert plain.dtype == before.dtype
     np.testing.assert_array_equal(plain, before[found.chosen])
@@ -163,11 +163,11 @@ def test_cs_files_keep_every_field_and_have_a_group_beside(tmp_path: Path, share
         ({"near": "0,1"}, r"wanted both, a latent and a number"),
         ({"near": "0,nan", "nearest": 3}, r'--near "0,nan"; wanted finite numbers'),
         ({"near": "0", "nearest": 3}, r"point of 1 components; wanted 2"),
-        ({"states": "kmeans:41", "clusters": "0"}, r"Found 41 clusters; wanted from 1 to 40"),
-        ({"states": "kmean:4", "clusters": "0"}, r'states "kmean:4"; wanted one of kmeans, mixture, peaks'),
+        ({"states": "kmeans:41", "clusters": "1"}, r"Found 41 clusters; wanted from 1 to 40"),
+        ({"states": "kmean:4", "clusters": "1"}, r'states "kmean:4"; wanted one of kmeans, mixture, peaks'),
         ({"states": "kmeans:4", "share": 0.5}, r"Found --states alone; wanted --clusters with it"),
         ({"clusters": "1"}, r"wanted --states with it"),
-        ({"states": "mixture:2", "clusters": "2"}, r"Found state 2; wanted numbers from 0 to 1"),
+        ({"states": "mixture:2", "clusters": "0"}, r"Found state 0; wanted numbers from 1 to 2"),
         ({"share": 1.5}, r"wanted a share above 0 and up to 1"),
     ],
 )

@@ -130,7 +130,7 @@ def test_maps_of_states_give_the_images(tmp_path: Path) -> None:
     truth = made.truth
     assert np.bincount(truth.state).tolist() == [2, 3, 5]
     again = [
-        simulate(made.states / f"state_{k:03d}.mrc", tmp_path / f"s{k}", PLAIN, shift=0.0, count=10)
+        simulate(made.states / f"state_{k + 1:03d}.mrc", tmp_path / f"s{k}", PLAIN, shift=0.0, count=10)
         for k in range(3)
     ]
     stacks = [images(item) for item in again]

@@ -135,7 +135,7 @@ def test_true_structures_lie_about_the_middle_of_the_maps(run: Run, tmp_path: Pa
     assert made.resolution is not None
     for number, structure in enumerate(found):
         density = AtomicDensity.of(structure, resolution=made.resolution, origin=np.zeros(3))
-        known = read_map(made.states / f"state_{number:03d}.mrc").values
+        known = read_map(made.states / f"state_{number + 1:03d}.mrc").values
         ours = density.voxels(16, 8.0)[0].numpy()
         assert np.abs(ours - known).max() < 1e-3 * known.max()
     assert true_structures(made.truth, []) is None

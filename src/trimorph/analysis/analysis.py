@@ -22,12 +22,12 @@ from trimorph.run.embedding import Embedding
 class StateFiles:
     """One state: how many particles, what the model makes of its centre, and the particles' own map.
 
-    ``map`` is the model's density at the centre, ``structure`` its atoms (None for a model without); ``own``,
-    ``half1`` and ``half2`` are maps of the particles themselves around the centre (None where they were not
-    asked for), ``resolution`` (Å) that of the half maps at 0.143, ``effective`` the number of particles with
-    equal weights that would have as little noise. ``agreement`` is the FSC of ``map`` and ``own`` averaged
-    over the shells up to ``resolution``. ``curves`` is the table (.csv) of the half maps' FSC, as
-    :func:`trimorph.reconstruction.write.write_csv` writes it.
+    ``number`` counts from 1. ``map`` is the model's density at the centre, ``structure`` its atoms (None for
+    a model without); ``own``, ``half1`` and ``half2`` are maps of the particles themselves around the centre
+    (None where they were not asked for), ``resolution`` (Å) that of the half maps at 0.143, ``effective`` the
+    number of particles with equal weights that would have as little noise. ``agreement`` is the FSC of
+    ``map`` and ``own`` averaged over the shells up to ``resolution``. ``curves`` is the table (.csv) of the
+    half maps' FSC, as :func:`trimorph.reconstruction.write.write_csv` writes it.
     """
 
     number: int

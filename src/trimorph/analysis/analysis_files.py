@@ -79,7 +79,7 @@ def write_script(
         lines.append(f"# atoms of the states: #{len(series) + 1} and on")
         lines.append("volume #1 transparency 0.7")
         for model, one in enumerate(atoms, start=len(series) + 1):
-            lines += [f"open {one.structure}", f"color #{model} {colour_of(one.number)}"]
+            lines += [f"open {one.structure}", f"color #{model} {colour_of(one.number - 1)}"]
         lines += ["hide atoms", "cartoon"]
     if len(series) > 1:
         lines += ["# side by side instead of one on the other:", "#   tile #1,2"]

@@ -43,9 +43,9 @@ def draw_states(path: Path, plane: Plane, states: States) -> None:
     left.set_title(f"{len(plane.x):,} particles in {states.count} states ({states.name})", fontsize=10)
     plane.hexagons(right)
     right.set_title("density, and the particle in the middle of each state", fontsize=10)
-    for number, row in enumerate(states.centre):
+    for place, row in enumerate(states.centre):
         for axes in (left, right):
-            _number(axes, float(plane.x[row]), float(plane.y[row]), number)
+            _number(axes, float(plane.x[row]), float(plane.y[row]), place)
     save_figure(figure, path, overwrite=False)
 
 
@@ -58,8 +58,8 @@ def draw_states_on_line(path: Path, scores: Float[ndarray, " n"], states: States
     axes.hist(
         own, bins=edges.tolist(), stacked=True, color=[colour_of(number) for number in range(states.count)]
     )
-    for number, row in enumerate(states.centre):
-        _number(axes, float(scores[row]), 0.04 * axes.get_ylim()[1], number)
+    for place, row in enumerate(states.centre):
+        _number(axes, float(scores[row]), 0.04 * axes.get_ylim()[1], place)
     axes.set(xlabel=name, ylabel="particles", xlim=(edges[0], edges[-1]))
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(f"{len(scores):,} particles in {states.count} states ({states.name})", fontsize=10)
@@ -161,11 +161,18 @@ def component_name(components: Components, number: int) -> str:
     return f"pc{number + 1} ({100 * components.share[number]:.0f} %)"
 
 
-def _number(axes: Axes, x: float, y: float, number: int) -> None:
+def _number(axes: Axes, x: float, y: float, place: int) -> None:
     """The number of a state on a disc of its colour."""
-    disc = {"boxstyle": "circle,pad=0.25", "facecolor": colour_of(number), "edgecolor": "white"}
+    disc = {"boxstyle": "circle,pad=0.25", "facecolor": colour_of(place), "edgecolor": "white"}
     axes.annotate(
-        str(number), (x, y), ha="center", va="center", color="white", fontsize=8, fontweight="bold", bbox=disc
+        str(place + 1),
+        (x, y),
+        ha="center",
+        va="center",
+        color="white",
+        fontsize=8,
+        fontweight="bold",
+        bbox=disc,
     )
 
 

@@ -32,14 +32,14 @@ def latent_columns(
     """What the latents say: z1 ..., pc1 ..., umap1 and umap2 if given, state, magnitude, uncertainty.
 
     ``magnitude`` is the distance from the mean latent. ``uncertainty`` is the root of the trace of the
-    latent's own covariance, left out where that is zero or not known.
+    latent's own covariance, left out where that is zero or not known. States count from 1.
     """
     mean, covariance = embedding.mean, embedding.covariance
     found: Columns = {f"z{number + 1}": column for number, column in enumerate(mean.T)}
     found |= {f"pc{number + 1}": column for number, column in enumerate(components.scores.T)}
     if umap is not None:
         found |= {f"umap{number + 1}": column for number, column in enumerate(umap.T)}
-    found["state"] = states.label
+    found["state"] = states.label + 1
     found["magnitude"] = np.linalg.norm(mean - mean.mean(0), axis=1)
     if covariance is not None and covariance.any():
         found["uncertainty"] = np.sqrt(np.trace(covariance, axis1=1, axis2=2).clip(0))

@@ -24,7 +24,14 @@ from trimorph.analysis.paths import (
 )
 from trimorph.analysis.states import states_of
 from trimorph.core.errors import InputError
-from trimorph.run.choose_latents import PERCENTILES, Chosen, numbers_of_particles, parse_latents, read_latents
+from trimorph.run.choose_latents import (
+    PERCENTILES,
+    Chosen,
+    numbers_of_particles,
+    parse_latents,
+    places_of_states,
+    read_latents,
+)
 
 Said = TypeVar("Said")
 
@@ -41,6 +48,7 @@ APPLIES = {
     "pc": ("pc",),
     "limits": ("pc",),
     "loop": ("graph", "density", "straight"),
+    "seed": ("graph", "density", "straight"),
     **dict.fromkeys(ANCHORS, ("graph", "density", "straight")),
 }
 """Ways that a part of the route is for, where it is not for all."""
@@ -61,7 +69,9 @@ class Route:
     states: str | None = None
     """States whose centres it leads to instead: kmeans:6, mixture:4, peaks; see :func:`find_states`."""
     order: str | None = None
-    """Which states, in which order, as in 0,3,2; all in their order if it is not said."""
+    """Which states, from 1, in which order, as in 1,4,3; all in their order if it is not said."""
+    seed: int | None = None
+    """Of the search for states, which finds those of an analysis with the same seed; 0 if it is not said."""
     loop: bool = False
     """Back to the first anchor at the end."""
     points: int | None = None
@@ -115,18 +125,20 @@ def find_path(mean: Float[ndarray, "n d"], route: Route) -> tuple[LatentPath, tu
 
 def _anchors(mean: Float[ndarray, "n d"], route: Route) -> Chosen:
     """The latents that the path leads to, and what to call them."""
-    if route.states is None and route.order is not None:
-        raise InputError("Found --order without states; wanted --states with it, such as kmeans:6.")
+    for name, value in (("--order", route.order), ("--seed", route.seed)):
+        if route.states is None and value is not None:
+            raise InputError(f"Found {name} without states; wanted --states with it, such as kmeans:6.")
     if route.anchors is not None:
         number = np.array(numbers_of_particles(route.anchors, len(mean), flag="--anchors"))
         name = "_".join(map(str, number)) if len(number) <= 4 else f"{len(number)}_anchors"
         return Chosen(mean[number], number, name)
     if route.states is not None:
-        found = states_of(mean, route.states)
+        found = states_of(mean, route.states, seed=_said(route.seed, 0))
         order = list(range(found.count))
         if route.order is not None:
-            order = numbers_of_particles(route.order, found.count, flag="--order", what="state")
-        name = "_".join([found.name, *(map(str, order) if route.order is not None else [])])
+            order = places_of_states(route.order, found.count, flag="--order")
+        named = [str(place + 1) for place in order] if route.order is not None else []
+        name = "_".join([found.name, *named])
         return Chosen(found.z[order], found.centre[order], name)
     chosen = parse_latents(route.z) if route.z is not None else read_latents(route.z_file or Path())
     if chosen.z.shape[1] != mean.shape[1]:

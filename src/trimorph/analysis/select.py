@@ -29,7 +29,7 @@ from trimorph.core.errors import InputError
 from trimorph.data.added_columns import with_columns
 from trimorph.data.selection import select_particles
 from trimorph.data.tables import ParticleTable
-from trimorph.run.choose_latents import numbers_of_particles, parse_latents
+from trimorph.run.choose_latents import parse_latents, places_of_states
 from trimorph.run.run import Run
 from trimorph.training.latents import Latents
 
@@ -60,7 +60,7 @@ class Conditions:
     states: str | None = None
     """How states are found, and their number: kmeans:10, mixture:4, peaks; see :func:`find_states`."""
     clusters: str | None = None
-    """Which of them are taken, counted from 0, as in 0,2."""
+    """Which of them are taken, counted from 1, as in 1,3."""
     best: float | None = None
     """Share of the particles that the model explains best."""
     index: Sequence[Path] = ()
@@ -72,7 +72,7 @@ class Conditions:
     share: float | None = None
     """Share of what is left that is drawn at random."""
     seed: int = 0
-    """Of that draw."""
+    """Of that draw, and of the search for states, which finds those of an analysis with the same seed."""
 
 
 def select(
@@ -89,7 +89,7 @@ def select(
     """Choose particles of a run and write them: .star, .cs (with .csg), or row numbers .txt, .npy, .pkl.
 
     Star and .cs files hold everything that the run's own file says of the particles. ``add_latents`` and
-    ``add_classes`` add columns to them: the latents' means, and the numbers of the ``states``.
+    ``add_classes`` add columns to them: the latents' means, and the numbers of the ``states``, from 1.
 
     Errors: InputError for a condition that is wrong or that nothing fulfils; FileExistsError, both before
     anything is written.
@@ -116,7 +116,7 @@ def select(
     if add_classes:
         if label is None:
             raise InputError("Found --add-classes without states; wanted --states with it.")
-        added["class"] = label
+        added["class"] = label + 1
     kept = with_columns(table, added).select(chosen)
     files = [file for path in outputs for file in write_selection(kept, path, overwrite=overwrite)]
     return Selection(chosen, tuple(files), tuple(lines))
@@ -146,13 +146,13 @@ def _chosen(
         if len(point) != 1:
             raise InputError(f'Found --near "{conditions.near}"; wanted one latent.')
         masks.append((f"nearest to {conditions.near}", nearest(mean, point[0], conditions.nearest)))
-    label = None if conditions.states is None else states_of(mean, conditions.states).label
+    label = (
+        None if conditions.states is None else states_of(mean, conditions.states, seed=conditions.seed).label
+    )
     if conditions.clusters is not None:
         if label is None:
             raise InputError("Found --clusters alone; wanted --states with it, such as kmeans:4.")
-        wanted = numbers_of_particles(
-            conditions.clusters, int(label.max()) + 1, flag="--clusters", what="state"
-        )
+        wanted = places_of_states(conditions.clusters, int(label.max()) + 1, flag="--clusters")
         masks.append((f"clusters {conditions.clusters}", np.isin(label, wanted)))
     if conditions.best is not None:
         share = _share("--best", conditions.best)

@@ -75,28 +75,28 @@ def write_states(
     near: tuple[NearState, ...] = (),
     progress: Progress | None = None,
 ) -> tuple[StateFiles, ...]:
-    """Write states/state_00.mrc ..., .cif for a model of atoms, and the particles' own maps where there are.
+    """Write states/state_01.mrc ..., .cif for a model of atoms, and the particles' own maps where there are.
 
-    Own maps are own_00.mrc with half maps own_00_half1.mrc and own_00_half2.mrc and their curves
-    own_00_fsc.csv. Files are numbered as the states, from 0, and all maps lie on each other.
+    Own maps are own_01.mrc with half maps own_01_half1.mrc and own_01_half2.mrc and their curves
+    own_01_fsc.csv. Files are numbered as the states, from 1, and all maps lie on each other.
     """
     (folder / FOLDER).mkdir()
-    share = states.number() / len(states.label)
+    particles = states.number()
     found = []
-    for number, z in enumerate(states.z):
+    for number, z in enumerate(states.z, start=1):
         name = FOLDER / f"state_{number:02d}.mrc"
         density = model.run.volume(z, epoch=model.epoch)
         write_map(folder / name, density, model.pixel_size, origin=model.origin)
         state = StateFiles(
             number=number,
-            particles=int(states.number()[number]),
-            share=float(share[number]),
+            particles=int(particles[number - 1]),
+            share=float(particles[number - 1] / len(states.label)),
             map=name,
             structure=_write_atoms(folder, name.with_suffix(".cif"), model.structure, z),
         )
-        found.append(_with_own(folder, state, near[number], density, model.origin) if near else state)
+        found.append(_with_own(folder, state, near[number - 1], density, model.origin) if near else state)
         if progress is not None:
-            progress(number + 1, states.count)
+            progress(number, states.count)
     return tuple(found)
 
 

@@ -28,9 +28,11 @@ FORM = f"one of {', '.join(get_args(How))}, with a number or without, such as km
 
 @dataclass(frozen=True, eq=False)
 class States:
-    """The state of every particle, from 0, and each state's centre.
+    """The state of every particle, and each state's centre.
 
-    A label of -1, which none of the ways here gives, is of a particle that belongs to no state.
+    ``label`` is the place of a particle's state in ``centre`` and ``z``, from 0 as in any array; where a user
+    sees a state's number, it is one more. A label of -1, which none of the ways here gives, is of a particle
+    that belongs to no state.
 
     ``centre`` are particles, nearest to the middle of their state, in an order in which neighbours are alike
     (:func:`trimorph.run.clusters.leaf_order`); ``z`` are their latents; ``name`` tells how states were found,

@@ -65,11 +65,11 @@ def show_states(found: StateAgreement) -> None:
     order += [label for label in match.second.tolist() if label not in order]
     place = {label: column for column, label in enumerate(match.second.tolist())}
     counts = [
-        (str(label), *(str(match.table[row, place[column]]) for column in order))
+        (str(label + 1), *(str(match.table[row, place[column]]) for column in order))
         for row, label in enumerate(match.first.tolist())
     ]
     print(f"particles by their state in {found.names[0]} (down) and in {found.names[1]} (across):")
-    _print_table(("", *map(str, order)), counts, words=1)
+    _print_table(("", *(str(label + 1) for label in order)), counts, words=1)
 
 
 def show_selections(found: SelectionAgreement) -> None:

@@ -18,6 +18,7 @@ def command(
     z_file: Path | None = None,
     states: str | None = None,
     order: str | None = None,
+    seed: int | None = None,
     loop: bool = False,
     points: int | None = None,
     pc: int | None = None,
@@ -39,7 +40,7 @@ def command(
 
     trimorph path run --anchors 50,2020
 
-    trimorph path run --by density --states kmeans:6 --order 0,3,5
+    trimorph path run --by density --states kmeans:6 --order 1,4,6
 
     trimorph path z.pkl --by graph --anchors 50,100 -o path
 
@@ -53,7 +54,8 @@ def command(
         z_file: File of latents that it leads to instead, one a line (.txt, .csv, .npy).
         states: States whose centres it leads to instead: kmeans:6, mixture:4, or mixture and peaks, which
             find a number themselves.
-        order: Which states, in which order ("0,3,2"); all in their order by default.
+        order: Which states, from 1, in which order ("1,4,3"); all in their order by default.
+        seed: Seed of the search for states: that of the analysis which found them; 0 by default.
         loop: Go back to the first anchor at the end.
         points: Number of points, evenly spaced from anchor to anchor; by default 10 if the path is straight,
             20 along the density of one or two components, else the particles that it goes through.
@@ -78,8 +80,8 @@ def command(
     from trimorph.run.volumes import MapSettings
 
     route = Route(
-        by=by, anchors=anchors, z=z, z_file=z_file, states=states, order=order, loop=loop,
-        points=points, pc=pc, limits=limits, neighbours=neighbours, most=most, connect=connect,
+        by=by, anchors=anchors, z=z, z_file=z_file, states=states, order=order, seed=seed,
+        loop=loop, points=points, pc=pc, limits=limits, neighbours=neighbours, most=most, connect=connect,
     )  # fmt: skip
     maps = MapSettings(box, pixel_size, b_factor, low_pass, crop, flip, invert)
     with bar("Path") as progress:

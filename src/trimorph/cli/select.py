@@ -46,15 +46,15 @@ def command(
         near: A latent, such as 0,1, whose nearest particles are taken.
         nearest: Number of the nearest.
         states: How states are found, and their number: kmeans:4, or mixture (Gaussians) and peaks (of
-            density), which find a number themselves. Neighbouring states have neighbouring numbers.
-        clusters: States that are taken, from 0, such as 0,2.
+            density), which find a number themselves. With the same seed they are those of trimorph analyze.
+        clusters: States that are taken, from 1, such as 1,3.
         best: Share of the particles that the model explains best, so that junk is left out.
         index: Files that all have to hold a particle: row numbers, or a star or .cs file, as other selections
             are.
         union: Such files, of which one has to hold a particle.
         invert: Take the others.
         share: Share of what is left that is drawn at random.
-        seed: Seed of the draw.
+        seed: Seed of the draw, and of the search for states: that of the analysis which found them.
         add_latents: Add the latents as columns (trimorphZ1 ..., trimorph/z1 ...).
         add_classes: Add the numbers of the states as a column.
         epoch: Use latents and model after this epoch; the last that has both by default.

@@ -209,7 +209,7 @@ def _state_maps(folder: Path, scene: Scene) -> Iterator[None]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     temporary.chmod(0o755)
     try:
-        for number, volume in enumerate(scene.ensemble.volumes):
+        for number, volume in enumerate(scene.ensemble.volumes, start=1):
             density = volume.voxels(scene.box, scene.pixel_size)[0].numpy()
             corner = -(scene.box // 2) * scene.pixel_size
             write_map(

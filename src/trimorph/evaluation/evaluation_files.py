@@ -145,7 +145,7 @@ def _state_rows(found: Evaluation) -> Iterator[dict[str, Any]]:
 def _series(curves: Curves) -> Iterator[dict[str, Any]]:
     for number, state in enumerate(curves.state):
         yield {
-            "state": int(state),
+            "state": int(state) + 1,
             "fsc": float(curves.mean[number]),
             "fsc_masked": float(curves.masked_mean[number]),
             "area": float(curves.area[number]),
@@ -161,7 +161,7 @@ def _structure_rows(found: Evaluation) -> Iterator[dict[str, Any]]:
         for number, particle in enumerate(known.particles):
             row = {
                 "name": each.name, "image": int(each.candidate.rows[particle]),
-                "state": int(each.truth.state[particle]), "rmsd": float(known.rmsd[number]),
+                "state": int(each.truth.state[particle]) + 1, "rmsd": float(known.rmsd[number]),
                 "rmsd_superposed": float(known.superposed[number]),
             }  # fmt: skip
             for name, (ours, true) in known.distances.items():

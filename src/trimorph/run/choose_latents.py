@@ -136,22 +136,22 @@ def of_particles(latents: Latents, text: str, *, flag: str = "--particles") -> C
     return Chosen(latents.mean[index].astype(np.float64), index, "particles")
 
 
-def numbers_of_particles(text: str, count: int, *, flag: str, what: str = "particle") -> list[int]:
-    """Numbers of particles, or of ``what`` else there are ``count`` of, as a user types them.
+def numbers_of_particles(text: str, count: int, *, flag: str) -> list[int]:
+    """Numbers of particles, from 0, as a user types them.
 
     >>> numbers_of_particles("1,5", 6, flag="--particles")
     [1, 5]
     """
-    try:
-        numbers = [int(value) for value in text.split(",")]
-    except ValueError as error:
-        raise InputError(f'Found {flag} "{text}"; wanted numbers like "1,5".') from error
-    wrong = [number for number in numbers if not 0 <= number < count]
-    if wrong:
-        raise InputError(
-            f"Found {what} {wrong[0]}; wanted numbers from 0 to {count - 1}, as there are {count} {what}s."
-        )
-    return numbers
+    return _numbers(text, range(count), flag=flag, what="particle")
+
+
+def places_of_states(text: str, count: int, *, flag: str) -> list[int]:
+    """Places of states, from 0, by their numbers, which count from 1, as a user types them.
+
+    >>> places_of_states("1,6", 6, flag="--clusters")
+    [0, 5]
+    """
+    return [number - 1 for number in _numbers(text, range(1, count + 1), flag=flag, what="state")]
 
 
 def cluster_centres(latents: Latents, count: int, *, seed: int = 0) -> Chosen:
@@ -183,6 +183,20 @@ def points_along(
     first, last = np.percentile((mean - centre) @ axis, limits)
     points: NDArray[np.float64] = centre + np.linspace(first, last, count)[:, None] * axis
     return points
+
+
+def _numbers(text: str, known: range, *, flag: str, what: str) -> list[int]:
+    try:
+        numbers = [int(value) for value in text.split(",")]
+    except ValueError as error:
+        raise InputError(f'Found {flag} "{text}"; wanted numbers like "1,5".') from error
+    wrong = [number for number in numbers if number not in known]
+    if wrong:
+        raise InputError(
+            f"Found {what} {wrong[0]}; wanted numbers from {known[0]} to {known[-1]}, as there are "
+            f"{len(known)} {what}s."
+        )
+    return numbers
 
 
 def _lines_of_numbers(text: str) -> list[str]:
