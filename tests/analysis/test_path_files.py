@@ -19,6 +19,7 @@ from trimorph.analysis.paths_crowd import crowd
 from trimorph.analysis.paths_plane import PathPlane
 from trimorph.analysis.paths_route import Route, find_path
 from trimorph.analysis.paths_write import write_path
+from trimorph.analysis.select import Conditions, select
 from trimorph.core.errors import InputError
 from trimorph.data.mrc import read_map
 from trimorph.methods import registry
@@ -59,6 +60,7 @@ def test_a_path_of_a_run_is_written_with_its_maps(slider: Run, tmp_path: Path) -
     # a plain table, as cryoDRGN's eval_vol --zfile reads it, and our own volumes --z-file
     np.testing.assert_allclose(np.loadtxt(report.folder / "z_path.txt"), mean[path.particle], rtol=1e-8)
     np.testing.assert_array_equal(np.loadtxt(report.folder / "particles.txt", dtype=int), path.particle)
+    assert [int(row["row"]) for row in rows_of(report.folder / "z_path.csv")] == path.particle.tolist()
     for name in ("z_path.txt", "z_path.csv"):
         np.testing.assert_allclose(read_latents(report.folder / name).z, path.z, atol=1e-5)
     rows = rows_of(report.folder / "z_path.csv")
@@ -72,6 +74,40 @@ def test_a_path_of_a_run_is_written_with_its_maps(slider: Run, tmp_path: Path) -
     assert "vseries play #1" in script
     again = write_volumes(slider.path, z_file=report.folder / "z_path.txt", output=tmp_path / "again")
     np.testing.assert_allclose(read_map(again[1]).values, read_map(report.maps[1]).values, atol=1e-6)
+
+
+def every_other_row(folder: Path, *, count: int) -> Run:
+    """A run on the odd rows of its particle file, counted from 0."""
+    latents = spread_latents(count, together=2.0, apart=0.5)
+    run = write_slider_run(folder, angles=[(37.0 * i, 7.0 * i) for i in range(count)], latents=latents)
+    star, index = run.recipe.data.particles, folder / "odd.txt"
+    lines = star.read_text().splitlines()
+    table, rows = lines[:-count], lines[-count:]
+    star.write_text("\n".join([*table, *(row for row in rows for _ in (0, 1))]) + "\n")
+    index.write_text("".join(f"{2 * number + 1}\n" for number in range(count)))
+    recipe = run.path / "recipe.toml"
+    text = recipe.read_text()
+    assert text.count('\nindex = "none"') == 1
+    recipe.write_text(text.replace('\nindex = "none"', f'\nindex = "{index}"'))
+    return Run.open(run.path)
+
+
+def test_particles_on_a_path_can_be_selected_from_their_file(tmp_path: Path) -> None:
+    """Of a run that took every other row of its file, in which particle 20 is row 41."""
+    run = every_other_row(tmp_path, count=40)
+    route = Route(anchors="3,20", connect=True)
+    report = write_path(run.path, route, output=tmp_path / "path", volumes=False)
+    file = report.folder / "particles.txt"
+    assert np.loadtxt(file, dtype=int)[[0, -1]].tolist() == [7, 41]
+    chosen = select(run.path, tmp_path / "on.star", Conditions(index=[file])).chosen
+    assert np.flatnonzero(chosen).tolist() == sorted(report.path.particle.tolist())
+    rows = rows_of(report.folder / "z_path.csv")
+    assert [int(row["row"]) for row in rows] == [2 * int(row["particle"]) + 1 for row in rows]
+    run.recipe.data.particles.unlink()
+    bare = write_path(run.path, route, output=tmp_path / "bare", volumes=False)
+    assert any(line.startswith("no particles.txt, and no rows in z_path.csv") for line in bare.lines)
+    assert not (bare.folder / "particles.txt").exists()
+    assert "row" not in rows_of(bare.folder / "z_path.csv")[0]
 
 
 def test_a_movie_has_a_frame_for_each_point_and_runs_to_and_fro(slider: Run, tmp_path: Path) -> None:
@@ -124,14 +160,14 @@ def test_latents_of_another_program_have_a_path_without_maps(
     z = np.random.default_rng(0).normal(size=(200, 3))
     np.save(tmp_path / "z.npy", z)
     monkeypatch.chdir(tmp_path)
-    report = write_path("z.npy", Route(by="density", states="kmeans:4", order="0,2"))
-    assert report.folder == tmp_path / "path_density_kmeans4_0_2"
+    report = write_path("z.npy", Route(by="density", states="kmeans:4", order="1,3"))
+    assert report.folder == tmp_path / "path_density_kmeans4_1_3"
     assert report.maps == ()
     assert {file.name for file in report.folder.iterdir()} == {
         "particles.txt", "path.png", "z_path.csv", "z_path.txt",
     }  # fmt: skip
     with pytest.raises(FileExistsError, match="wanted a new folder for the path"):
-        write_path("z.npy", Route(by="density", states="kmeans:4", order="0,2"))
+        write_path("z.npy", Route(by="density", states="kmeans:4", order="1,3"))
     with pytest.raises(InputError, match="settings of maps for latents of a file"):
         write_path("z.npy", Route(by="pc"), maps=MapSettings(box=12))
     with pytest.raises(InputError, match="settings of maps with --no-volumes"):
@@ -198,11 +234,13 @@ def test_latents_that_are_no_particles_lead_to_the_nearest() -> None:
         (Route(by="straight", anchors="1,2", connect=True), "Found --connect with --by straight"),
         (Route(by="density", anchors="1,2", neighbours=6), "Found --neighbours with --by density"),
         (Route(anchors="1,2", pc=1), "Found --pc with --by graph"),
-        (Route(anchors="1,2", order="0,1"), "Found --order without states"),
+        (Route(anchors="1,2", order="1,2"), "Found --order without states"),
+        (Route(anchors="1,2", seed=3), "Found --seed without states"),
+        (Route(by="pc", seed=3), "Found --seed with --by pc; wanted it with --by graph or"),
         (Route(states="means:3"), 'Found the states "means:3"'),
         (
-            Route(states="kmeans:3", order="0,3"),
-            "Found state 3; wanted numbers from 0 to 2, as there are 3 states",
+            Route(states="kmeans:3", order="1,4"),
+            "Found state 4; wanted numbers from 1 to 3, as there are 3 states",
         ),
         (Route(z_file=Path("absent.txt")), "absent.txt: found no file"),
     ],

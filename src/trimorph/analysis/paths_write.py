@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
 
 from trimorph.analysis.movie import ffmpeg, write_movie
 from trimorph.analysis.paths import LatentPath
@@ -19,6 +21,7 @@ from trimorph.analysis.paths_movie import movie_frames
 from trimorph.analysis.paths_plane import PathPlane
 from trimorph.analysis.paths_route import Route, find_path
 from trimorph.analysis.paths_views import PathViews
+from trimorph.analysis.run_table import table_of
 from trimorph.core.errors import InputError
 from trimorph.data.atomic import atomic_path
 from trimorph.methods.require_structure import moves_structure
@@ -77,12 +80,13 @@ def write_path(
             "the folder of a run. Leave them out, or make maps with the program that the latents are of."
         )
     path, lines = find_path(embedding.mean, route)
+    rows, missing = _rows(embedding)
     home = Path() if embedding.run is None else embedding.run.path / "analysis"
     target = Path(output or home / f"path_{path.name}").absolute()
     refuse_folder_in_use(target, holds="path")
     near = crowd(embedding.mean, path.z)
     with new_folder(target, holds="path") as folder:
-        _write_tables(folder, path, near)
+        _write_tables(folder, path, near, rows)
         names, said = _write_maps(folder, embedding, path, maps, progress) if volumes else ([], ())
         views = PathViews.of([folder / name for name in names]) if names else None
         plane = PathPlane.of(embedding.mean, path)
@@ -91,17 +95,37 @@ def write_path(
     files = tuple(target / name for name in names)
     verdict = near.verdict[:1].upper() + near.verdict[1:]
     return PathReport(
-        path, near, target, files, tuple(target / name for name in movies), (*lines, verdict, *said)
+        path, near, target, files, tuple(target / name for name in movies), (*lines, verdict, *missing, *said)
     )
 
 
-def _write_tables(folder: Path, path: LatentPath, near: Crowd) -> None:
-    """Write z_path.csv, z_path.txt with the latents alone, and the particles where all points are of some."""
+def _rows(embedding: Embedding) -> tuple[Int[ndarray, " n"] | None, tuple[str, ...]]:
+    """The row of each particle in the file of particles, or of latents, from 0, as selections count them.
+
+    None, and a line that says so, where the file is gone.  Errors: InputError for one that has changed.
+    """
+    if embedding.run is None:
+        return np.arange(len(embedding)), ()
+    try:
+        return table_of(embedding.run, len(embedding)).row, ()
+    except FileNotFoundError as error:
+        return None, (
+            f"no particles.txt, and no rows in z_path.csv, as the file of particles is gone: {error}",
+        )
+
+
+def _write_tables(folder: Path, path: LatentPath, near: Crowd, rows: Int[ndarray, " n"] | None) -> None:
+    """Write z_path.csv, z_path.txt with the latents alone, and particles.txt where all points are of some.
+
+    That holds ``rows``, as `trimorph select --index` reads them.
+    """
     anchors = set(path.anchor.tolist())
-    rows = [
+    own = None if rows is None else np.where(path.particle < 0, -1, rows[path.particle])
+    table = [
         {
             "point": number + 1,
             "particle": "" if path.particle[number] < 0 else int(path.particle[number]),
+            **({} if own is None else {"row": "" if own[number] < 0 else int(own[number])}),
             "anchor": "yes" if number in anchors else "",
             "length": float(path.along[number]),
             "near": int(near.near[number]),
@@ -110,11 +134,11 @@ def _write_tables(folder: Path, path: LatentPath, near: Crowd) -> None:
         }
         for number in range(len(path))
     ]
-    write_table(folder / "z_path.csv", rows)
+    write_table(folder / "z_path.csv", table)
     with atomic_path(folder / "z_path.txt") as temporary:
         np.savetxt(temporary, path.z, fmt="%.9g")
-    if (path.particle >= 0).all():
-        write_lines(folder / "particles.txt", (f"{number}" for number in path.particle.tolist()))
+    if own is not None and (own >= 0).all():
+        write_lines(folder / "particles.txt", (f"{row}" for row in own.tolist()))
 
 
 def _write_maps(
