@@ -67,6 +67,19 @@ def test_states_of_a_run_are_nearer_to_the_truth_than_the_mean(made: Made) -> No
     np.testing.assert_allclose(again.bandwidth, states[0].bandwidth)
 
 
+def test_bent_along_the_motion_a_wide_map_is_nearer_to_its_state(made: Made) -> None:
+    star, run, angle = made
+    embedding, wide = read_embedding(run.path), 300
+    z = ANGLES[-1:, None]
+    (plain,) = reconstruct_near(embedding, z, least=wide)
+    (bent,) = reconstruct_near(embedding, z, least=wide, along=True)
+    assert bent.local.number.min() >= wide
+    assert agreement(bent.reconstruction.map, star, 7) > agreement(plain.reconstruction.map, star, 7) + 0.03
+    np.testing.assert_array_equal(bent.everyone.map, plain.everyone.map)
+    with pytest.raises(InputError, match=r"z\.npy: found latents of a file, which know no motion; wanted"):
+        reconstruct_near(Embedding(angle[:, None], None, Path("z.npy")), z, ParticleInput(star), along=True)
+
+
 def test_on_the_command_line(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     star, _, angle = made
     write_latents(angle[:, None], tmp_path / "z.pkl")
@@ -108,7 +121,11 @@ def test_on_the_command_line(made: Made, tmp_path: Path, capsys: pytest.CaptureF
         (["--latents", "RUN", "--near-particles", "400"], "Found particle 400; wanted numbers from 0 to 399"),
         (["--latents", "RUN", "--near", "0", "--first", "9"], "400 particles in the run, and 9 here"),
         (["--latents", "z.npy", "--near", "0", "--first", "9"], "found nothing; wanted a run"),
-        (["--latents", "RUN", "--near", "0", "--along", "RUN"], "Found --along and --near; wanted one"),
+        (
+            ["--latents", "z.npy", "--near", "0", "--along", "RUN"],
+            "and --latents z.npy; wanted both to be one run",
+        ),
+        (["--along", "RUN", "--near", "0,1"], "--near: found latents of 2 components; wanted 1"),
     ],
 )
 def test_what_users_get_wrong(

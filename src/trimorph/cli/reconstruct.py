@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,25 +51,25 @@ def command(
 
     trimorph reconstruct particles.star -o maps --latents z.pkl --near-kmeans 8
 
+    trimorph reconstruct particles.star -o maps --along run --near-pc 1
+
     Args:
         particles: Which particles, and at what size.
         output: Folder for run_class001.mrc, its half maps, postprocess.mrc, .star, fsc.csv, .png, map.png;
             with --near, for a folder state_01 ... of these for each latent.
         along: Run of the method segments or gaussians on these particles: each is bent back along its own
             motion, one rigid part at a time, so that what moves gets sharp. The ordinary map is written
-            beside it, and segments_fsc.csv compares both.
+            beside it, and segments_fsc.csv compares both. With --near, particles are bent to each latent,
+            and count by how near theirs are in this run.
         points: Around which latents.
         options: How to reconstruct.
     """
     if along is not None and (points.given or points.latents):
-        raise InputError(
-            f"Found --along and {(*points.given, '--latents')[0]}; wanted one of them: particles are bent to "
-            "one state, or those of one state are chosen. Leave one out."
-        )
-    if along is not None:
+        points = replace(points, latents=_same(along, points.latents))
+    if points.given or points.latents:
+        _near(particles, output, points, options, along=along is not None)
+    elif along is not None:
         _along(particles, output, along, options)
-    elif points.given or points.latents:
-        _near(particles, output, points, options)
     else:
         from trimorph.reconstruction.from_file import reconstruct_file
 
@@ -88,11 +88,31 @@ def _along(particles: ParticleInput, output: Path, run: Path, options: Reconstru
     show_along(found)
 
 
-def _near(particles: ParticleInput, output: Path, points: NearPoints, options: ReconstructionOptions) -> None:
+def _same(along: Path, latents: Path | None) -> Path:
+    """The run along whose motion particles are bent, which has to be that of the latents.
+
+    Errors: InputError for latents of something else.
+    """
+    if latents is not None and latents.absolute() != along.absolute():
+        raise InputError(
+            f"Found --along {along} and --latents {latents}; wanted both to be one run: a point among other "
+            "latents does not say how far its parts have moved. Leave --latents out, or --along."
+        )
+    return along
+
+
+def _near(
+    particles: ParticleInput,
+    output: Path,
+    points: NearPoints,
+    options: ReconstructionOptions,
+    *,
+    along: bool,
+) -> None:
     from trimorph.run.near import reconstruct_file_near
 
     with bar("Back-projecting") as tell:
-        states = reconstruct_file_near(particles, output, points, options, progress=tell)
+        states = reconstruct_file_near(particles, output, points, options, along=along, progress=tell)
     _summarise(states[0].everyone, output / "all")
     _show_states(states)
     print(f"Distances are {states[0].metric}.")

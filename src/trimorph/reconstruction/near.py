@@ -1,30 +1,28 @@
 """Maps of the particles around points, each with a bandwidth of its own on every shell.
 
-Letters: v points, n particles, b rungs of a ladder, s shells.
+Letters: v points, n particles, b rungs of a ladder, s shells, d box.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
-from torch import Tensor
 
-from trimorph.core.backprojection import BackProjector
-from trimorph.core.density_solver import FourierSums, solve_density
 from trimorph.core.disk import FourierDisk
 from trimorph.reconstruction.bandwidth import Agreement, choose_rungs
-from trimorph.reconstruction.blend import Blend
+from trimorph.reconstruction.bodies import Body, refuse_empty
 from trimorph.reconstruction.gather import Halves, Share, gather
 from trimorph.reconstruction.images import Images
 from trimorph.reconstruction.ladder import LEAST, Ladder, ladder_around
 from trimorph.reconstruction.mask import QUANTILE, molecular_mask
 from trimorph.reconstruction.mean_map import FAINTEST
 from trimorph.reconstruction.memory import pairs_at_once
+from trimorph.reconstruction.near_sums import BodySums, blended, by_body, rung_transforms, shares_of
 from trimorph.reconstruction.reconstruct import (
     Density,
     Reconstruction,
@@ -33,7 +31,6 @@ from trimorph.reconstruction.reconstruct import (
     checked_halves,
     checked_weights,
     finish,
-    wiener_ssnr,
 )
 
 
@@ -81,6 +78,7 @@ def reconstruct_around(
     batch_size: int = 256,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    moving: Sequence[Sequence[Body]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Reconstruction, tuple[LocalMap, ...]]:
     """The map of all particles, and one around each point, from which they are at these distances.
@@ -88,19 +86,28 @@ def reconstruct_around(
     Bandwidths are those of :func:`ladder_around`, and the choice on each shell that of :func:`choose_rungs`.
     Images are read once for as many points as fit into ``memory`` (GB, by default half of what is free);
     where a single one would not, its ladder has fewer rungs. All else as for :func:`reconstruct`.
+
+    ``moving`` has for each point the bodies that particles are taken apart into: each is back-projected
+    where it is at that point, of all particles with the weights of the same rungs, and
+    all are joined to one map on every rung, before the choice, and at the end.
+    Errors: InputError where no particle of a half set has something of a body.
     """
     weight = checked_weights(weights, len(stack))
     sets = checked_halves(stack, half, weight, seed)
     disk = checked_disk(stack.disk, limit, device)
     room = max(pairs_at_once(disk, memory) - 1, 1)
-    ladders = [
-        ladder_around(row, weight, sets, least=least, narrowest=narrowest, most=room) for row in distance
-    ]
-    passes = list(_passes([len(ladder.bandwidth) - 1 for ladder in ladders], room))
+    bodies = [[_whole(disk.box, len(stack))]] * len(distance) if moving is None else moving
+    ladders = []
+    for row, own in zip(distance, bodies, strict=True):
+        refuse_empty(own, sets)
+        most = max(room // len(own) - int(len(own) > 1), 1)
+        ladders.append(ladder_around(row, weight, sets, least=least, narrowest=narrowest, most=most))
+    plans = [shares_of(ladder, own) for ladder, own in zip(ladders, bodies, strict=True)]
+    passes = list(_passes([len(plan) for plan in plans], room))
     found: list[LocalMap] = []
     everyone: Halves | None = None
     for done, some in enumerate(passes):
-        shares = [Share(row) for state in some for row in ladders[state].knots()[:-1].astype(np.float32)]
+        shares = [share for state in some for share in plans[state]]
         shares += [Share(weight)] if everyone is None else []
         sums = gather(
             stack,
@@ -115,15 +122,15 @@ def reconstruct_around(
             whole = finish(*everyone, disk=disk, mask=mask, sets=sets)
             region = _region(whole, disk, mask)
         for state in some:
-            own = [sums.pop(0) for _ in range(len(ladders[state].bandwidth) - 1)]
-            result, share = _local(ladders[state], [*own, everyone], whole, region, disk=disk, mask=mask)
+            local = by_body([sums.pop(0) for _ in plans[state]], bodies[state], everyone)
+            result, share = _local(ladders[state], local, whole, region, disk=disk, mask=mask)
             found.append(LocalMap(result, ladders[state], share, len(passes)))
     return whole, tuple(found)
 
 
 def _local(
     ladder: Ladder,
-    sums: list[Halves],
+    local: list[BodySums],
     whole: Reconstruction,
     region: Density,
     *,
@@ -131,56 +138,13 @@ def _local(
     mask: Density | None,
 ) -> tuple[Reconstruction, Float[ndarray, "b s"]]:
     """The map that the chosen bandwidths make, and how much each rung counts on each shell."""
-    total = ladder.kernels().sum(1)
-    # every rung on the scale of all particles, so that shells of different ones go together
-    rungs = (total[-1] / total)[:, None] * ladder.from_knots()
     share = np.ones((1, disk.box // 2 + 1))
-    halves = tuple(zip(*sums, strict=True))
-    if len(rungs) > 1:
-        first, second = (rung_transforms(half, ladder, whole, region) for half in halves)
+    if len(ladder.bandwidth) > 1:
+        first, second = (rung_transforms(local, number, ladder, whole, region) for number in (0, 1))
         share = choose_rungs(Agreement.of((first, second), filled=float((region**2).mean())))
-    curves = torch.as_tensor(rungs.T @ share, dtype=torch.float32)
+    halves = [blended(local, number, ladder, share) for number in (0, 1)]
     sets = np.where(ladder.kernels()[share.any(1)].any(0), whole.half, 0)
-    result = finish(*(Blend(half, curves) for half in halves), disk=disk, mask=mask, sets=sets)
-    return result, share
-
-
-def rung_transforms(
-    half: tuple[BackProjector, ...], ladder: Ladder, whole: Reconstruction, region: Density
-) -> Complex[Tensor, "b d d h"]:
-    """Transforms of what one half set has on each rung, filtered, inside a region.
-
-    ``half`` are its sums under the hats of the ladder, and last of all its particles.
-    """
-    total = ladder.kernels().sum(1)
-    found = []
-    for sums, part in zip(_rung_sums(half, ladder), total / total[-1], strict=True):
-        ssnr = 0.5 * float(part) * wiener_ssnr(whole.curves)
-        density = solve_density(sums, gridding=half[0].gridding, ssnr=ssnr, steps=0)
-        found.append(torch.fft.rfftn(density * torch.as_tensor(region).to(density)))
-    return torch.stack(found)
-
-
-def _rung_sums(half: tuple[BackProjector, ...], ladder: Ladder) -> Iterator[FourierSums]:
-    """Sums on each rung: those of a half set's particles within h, times 1 - d^2 / h^2.
-
-    Each knot is used once, as the rungs are linear in one over the square of the bandwidth.
-    """
-    square = np.concatenate([[0.0], ladder.bandwidth[:-1] ** 2])
-    inside: FourierSums | None = None
-    for knot, sums in enumerate(half[:-1]):
-        own = sums.sums()
-        if inside is None:
-            inside, moment = own, FourierSums(0 * own.numerator, 0 * own.weight)
-        else:
-            inside = _added(inside, own, 1.0)
-            moment = _added(moment, own, square[knot])
-        yield _added(inside, moment, -1 / square[knot + 1])
-    yield half[-1].sums()
-
-
-def _added(first: FourierSums, second: FourierSums, factor: float) -> FourierSums:
-    return FourierSums(first.numerator + factor * second.numerator, first.weight + factor * second.weight)
+    return finish(halves[0], halves[1], disk=disk, mask=mask, sets=sets), share
 
 
 def _region(whole: Reconstruction, disk: FourierDisk, mask: Density | None) -> Density:
@@ -191,6 +155,11 @@ def _region(whole: Reconstruction, disk: FourierDisk, mask: Density | None) -> D
     if not level > 0:
         return ball_of(disk)
     return molecular_mask(whole.map, pixel_size=disk.pixel_size, threshold=level)
+
+
+def _whole(box: int, count: int) -> Body:
+    """All as one body, which stays where it is."""
+    return Body(np.ones((box,) * 3, np.float32), np.ones(count, np.float32), None)
 
 
 def _passes(rungs: list[int], room: int) -> Iterator[list[int]]:

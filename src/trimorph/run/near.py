@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy import ndarray
 
 from trimorph.core.errors import InputError
 from trimorph.data.open import ParticleInput, open_particles
+from trimorph.reconstruction.bodies import Body, bodies_of
 from trimorph.reconstruction.images import Images
 from trimorph.reconstruction.near import LocalMap, reconstruct_around
 from trimorph.reconstruction.options import ReconstructionOptions
@@ -25,6 +27,7 @@ from trimorph.run.embedding import Embedding
 from trimorph.run.latent_distance import latent_distance, least_number, metric, narrowest_distance
 from trimorph.run.near_files import refuse_existing_states, write_near
 from trimorph.run.near_points import NearPoints
+from trimorph.run.parts import RunParts
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +66,7 @@ def reconstruct_near(
     particles: ParticleInput | None = None,
     *,
     least: int | None = None,
+    along: bool = False,
     memory: float | None = None,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
@@ -74,9 +78,12 @@ def reconstruct_near(
     :func:`narrowest_distance`, nor are there less than ``least`` particles, by default
     :func:`least_number`, within it. ``particles`` are by default
     those of the run whose latents they are, without a window, at the poses that it has refined; of a file's
-    latents they must be named. ``options`` are those of :func:`reconstruct`; ``memory`` is in GB.
+    latents they must be named. With ``along``, each particle is bent back to the point along the motion of
+    the run, one rigid part at a time (:class:`RunParts`), so that a wide bandwidth blurs less of what moves.
+    ``options`` are those of :func:`reconstruct`; ``memory`` is in GB.
 
-    Errors: InputError for latents of another dimension or number than the particles; those of reading.
+    Errors: InputError for latents of another dimension or number than the particles, or along the motion of
+    what has none; those of reading.
     """
     wanted = embedding.mean.shape[1]
     if z.ndim != 2 or z.shape[1] != wanted or not len(z):
@@ -86,6 +93,7 @@ def reconstruct_near(
         )
     if not np.isfinite(z).all():
         raise InputError("Found a latent to reconstruct around that is not finite; wanted numbers.")
+    parts = _parts(embedding) if along else None
     images = images_of(embedding, particles)
     distance = np.stack([latent_distance(embedding, point) for point in z])
     everyone, found = reconstruct_around(
@@ -94,6 +102,7 @@ def reconstruct_near(
         least=least_number(embedding) if least is None else least,
         narrowest=narrowest_distance(embedding),
         memory=memory,
+        moving=None if parts is None else [_bodies(parts, embedding, point, images) for point in z],
         progress=progress,
         **options,
     )
@@ -110,11 +119,13 @@ def reconstruct_file_near(
     points: NearPoints,
     options: ReconstructionOptions | None = None,
     *,
+    along: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[NearState, ...]:
     """Reconstruct the particles of a file around latents, and write everything into the folder ``output``.
 
-    ``points`` say around which, and where the latents of the particles are.
+    ``points`` say around which, and where the latents of the particles are; with ``along`` particles are bent
+    to each along the motion of that run.
 
     Errors: those of :func:`reconstruct_near` and :func:`write_near`, before anything is computed.
     """
@@ -127,12 +138,29 @@ def reconstruct_file_near(
         z,
         particles,
         least=points.least,
+        along=along,
         memory=options.memory,
         progress=progress,
         **options.of_particles(open_particles(particles)),
     )
     write_near(found, output, **options.of_files)
     return found
+
+
+def _parts(embedding: Embedding) -> RunParts:
+    """The rigid parts of the run whose latents these are."""
+    if embedding.run is None:
+        raise InputError(
+            f"{embedding.source}: found latents of a file, which know no motion; wanted those of a run of "
+            "segments or gaussians to bend particles along it. Leave --along out."
+        )
+    return RunParts.of(embedding.run, embedding.epoch)
+
+
+def _bodies(parts: RunParts, embedding: Embedding, z: Float[ndarray, " d"], images: Images) -> list[Body]:
+    """What particles are taken apart into, each part at rest where it is at z."""
+    latents, point = (torch.as_tensor(values, dtype=torch.float32) for values in (embedding.mean, z))
+    return bodies_of(parts.parts, latents, box=images.box, pixel_size=images.pixel_size, at=point)
 
 
 def images_of(embedding: Embedding, particles: ParticleInput | None) -> Images:
