@@ -11,6 +11,8 @@ import torch
 
 from trimorph.core.errors import InputError
 from trimorph.core.fsc import fourier_shell_correlation
+from trimorph.core.gaussians import Gaussians
+from trimorph.core.voxel_grid import resample
 from trimorph.data.mrc import read_map, write_map
 from trimorph.data.simulate import Simulation, simulate
 from trimorph.evaluation.decoders import of_folder
@@ -107,16 +109,65 @@ def test_maps_of_other_grids_are_refused(made: Simulation, maps: np.ndarray, tmp
     with pytest.raises(InputError, match=r"found 2 maps; wanted 3, one for each state of the truth"):
         TrueMaps.read(folder, made.truth)
     write_map(folder / "state_001.mrc", maps[1, 2:14, 2:14, 2:14], PIXEL_SIZE)
-    with pytest.raises(InputError, match=r"found 12x12x12 voxels of 18 Å; wanted 16x16x16 of 18 Å"):
+    with pytest.raises(InputError, match=r"found 12x12x12 voxels of 18 Å; wanted a cube of 288 Å"):
         TrueMaps.read(folder, made.truth)
     write_map(folder / "state_001.mrc", maps[1], 1.0, overwrite=True)
-    with pytest.raises(InputError, match=r"voxels of 1 Å; wanted 16x16x16 of 18 Å.* --ignore-voxel-size"):
+    with pytest.raises(
+        InputError, match=r"of 1 Å; wanted a cube of 288 Å, as the 16 voxels of 18 Å.*ignore-voxel"
+    ):
         TrueMaps.read(folder, made.truth)
     with pytest.raises(FileNotFoundError, match="found nothing; wanted a folder of maps"):
         TrueMaps.read(tmp_path / "nowhere", made.truth)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"found no map \(\.mrc, .*\); wanted some"):
         TrueMaps.read(tmp_path / "empty", made.truth)
+
+
+@pytest.mark.parametrize("box", [24, 12])
+def test_maps_of_the_same_extent_are_resampled(
+    made: Simulation, maps: np.ndarray, tmp_path: Path, box: int
+) -> None:
+    """Of the density of known blobs: drawn on another grid, and what comes of that on the truth's."""
+    place = torch.tensor([[[-40.0, 20.0, 0.0], [30.0, -10.0, 50.0]]])
+    blobs = Gaussians(place, torch.tensor([[900.0, 600.0]]), torch.tensor([[32.0, 36.0]]))
+    size = BOX * PIXEL_SIZE / box
+    drawn = blobs.voxels(box, size)[0].numpy()
+    folder = volumes(tmp_path / "v", np.stack([drawn, 2 * drawn]), pixel_size=size)
+    np.savetxt(folder / "z_values.txt", [[0.0, 0.0], [4.0, 0.0]])
+    found = of_folder(folder, np.array([[0.1, 0.0], [3.0, 0.0]]), made.truth)
+    assert f"resampled from {box} voxels of {size:.4g} Å to 16 of 18 Å" in found.note
+    assert ("nothing finer than 48 Å" in found.note) == (box == 12)
+    wanted = blobs.voxels(BOX, PIXEL_SIZE)[0].numpy()
+    np.testing.assert_allclose(found.volume(np.array([3.0, 0.0])), 2 * wanted, atol=0.03 * wanted.max())
+    ball = (drawn > 0.1 * drawn.max()).astype(np.float32)
+    write_map(tmp_path / "mask.mrc", ball, size)
+    assert made.states is not None
+    mask = TrueMaps.read(made.states, made.truth, mask=tmp_path / "mask.mrc").mask
+    assert mask.shape == (BOX,) * 3
+    assert mask.min() >= 0
+    assert mask.max() <= 1
+    assert np.corrcoef(mask.ravel(), (wanted > 0.1 * wanted.max()).ravel())[0, 1] > 0.85
+    with pytest.raises(InputError, match=rf"found {box}x{box}x{box} voxels of 18 Å; wanted a cube of 288 Å"):
+        of_folder(folder, np.zeros((2, 2)), made.truth, ignore_voxel_size=True)
+
+
+def test_true_maps_may_be_finer_and_not_coarser(made: Simulation, maps: np.ndarray, tmp_path: Path) -> None:
+    assert made.states is not None
+    fine, coarse = tmp_path / "fine", tmp_path / "coarse"
+    for folder, box in ((fine, 24), (coarse, 12)):
+        folder.mkdir()
+        size = BOX * PIXEL_SIZE / box
+        for number, density in enumerate(maps):
+            other = resample(torch.tensor(density), PIXEL_SIZE, box=box, pixel_size=size)
+            write_map(folder / f"state_{number + 1}.mrc", other.numpy(), size)
+    true = TrueMaps.read(fine, made.truth)
+    inside = (
+        true.of(1).whole_power[: BOX - 2],
+        TrueMaps.read(made.states, made.truth).of(1).whole_power[: BOX - 2],
+    )
+    np.testing.assert_allclose(*inside, rtol=1e-3)
+    with pytest.raises(InputError, match=r"found a true map of 12 voxels; wanted 16 or more"):
+        TrueMaps.read(coarse, made.truth)
 
 
 def volumes(folder: Path, maps: np.ndarray, *, pixel_size: float = PIXEL_SIZE) -> Path:

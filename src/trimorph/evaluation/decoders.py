@@ -13,10 +13,11 @@ from numpy import ndarray
 from scipy.spatial import cKDTree
 
 from trimorph.core.errors import InputError
+from trimorph.data.mrc import read_map
 from trimorph.data.npy import read_npy
 from trimorph.data.truth import Truth
 from trimorph.evaluation.mover import Decoder
-from trimorph.evaluation.true_maps import map_files, map_on_grid
+from trimorph.evaluation.true_maps import grid_note, map_files, map_on_grid
 from trimorph.run.cryodrgn import load_cryodrgn
 from trimorph.run.run import Run
 
@@ -46,7 +47,13 @@ def of_run(run: Run, epoch: int | None, truth: Truth) -> Maps:
     def volume(z: Float[ndarray, " d"]) -> Float[ndarray, "box box box"]:
         return run.volume(z, box=truth.box, pixel_size=truth.pixel_size, epoch=epoch)
 
-    return Maps(volume, None, f"maps decoded by the run after epoch {epoch}")
+    disk, note = run.method(epoch).disk, f"maps decoded by the run after epoch {epoch}"
+    if disk.pixel_size > 1.001 * truth.pixel_size:
+        note += (
+            f" on the truth's grid of {truth.pixel_size:.4g} Å: trained on pixels of {disk.pixel_size:.4g} "
+            f"Å, it has nothing finer than {2 * disk.pixel_size:.4g} Å"
+        )
+    return Maps(volume, None, note)
 
 
 def of_weights(weights: Path, config: Path, truth: Truth, *, latent_dim: int) -> Maps:
@@ -85,20 +92,23 @@ def of_folder(
     distance = tree.query(z)[0]
     own = np.flatnonzero(distance <= _SAME * spread)
     map_on_grid(paths[0], box=truth.box, pixel_size=truth.pixel_size, as_told=ignore_voxel_size)  # or say so
+    box = len(read_map(paths[0]).values)
+    grid = grid_note(box, truth.box * truth.pixel_size / box, box=truth.box, onto=truth.pixel_size)
 
     def volume(latent: Float[ndarray, " d"]) -> Float[ndarray, "box box box"]:
         path = paths[int(tree.query(latent)[1])]
         return map_on_grid(path, box=truth.box, pixel_size=truth.pixel_size, as_told=ignore_voxel_size)
 
     if len(own) == len(z):
-        return Maps(volume, None, f"{len(paths)} maps of {folder}, one at the latent of each particle")
+        return Maps(volume, None, f"{len(paths)} maps of {folder}, one at the latent of each particle{grid}")
     if len(own):
-        note = f"{len(paths)} maps of {folder}, which are those of {len(own)} particles, who alone are asked"
+        alone = f"which are those of {len(own)} particles, who alone are asked"
+        note = f"{len(paths)} maps of {folder}, {alone}{grid}"
         return Maps(volume, own, note)
     share = float(np.median(distance)) / spread
     note = (
         f"{len(paths)} maps of {folder}, none at a particle's own latent: each particle has the map nearest "
-        f"to it, {share:.2g} standard deviations away in the median"
+        f"to it, {share:.2g} standard deviations away in the median{grid}"
     )
     return Maps(volume, None, note)
 

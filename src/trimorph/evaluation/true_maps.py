@@ -9,10 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Complex, Float
 from numpy import ndarray
 
 from trimorph.core.errors import InputError
+from trimorph.core.voxel_grid import resample
 from trimorph.data.mrc import read_map
 from trimorph.data.truth import Truth
 from trimorph.evaluation.shell_correlation import Shells
@@ -73,10 +75,8 @@ class TrueMaps:
                 density = map_on_grid(path, box=truth.box, pixel_size=truth.pixel_size)
                 mean += density * (count / len(truth))
                 most = np.maximum(most, density)
-        if mask is None:
-            chosen = molecular_mask(most, pixel_size=truth.pixel_size)
-        else:
-            chosen = mask_on_grid(mask, box=truth.box, pixel_size=truth.pixel_size)
+        _refuse_coarse(paths[0], truth)
+        chosen = molecular_mask(most, pixel_size=truth.pixel_size) if mask is None else _mask_of(mask, truth)
         size = 16 * truth.box**3
         keep = max(4, _KEPT_BYTES // size)
 
@@ -112,19 +112,55 @@ def map_files(folder: Path) -> tuple[Path, ...]:
 
 
 def map_on_grid(path: Path, *, box: int, pixel_size: float, as_told: bool = False) -> Float[ndarray, "d d d"]:
-    """A map that must lie on a grid; ``as_told`` does not ask the header for the size of its voxels.
+    """A map on a grid of the same extent in Å; ``as_told`` does not ask the header for the voxel size.
 
-    Errors: InputError for another box or voxel size; those of :func:`trimorph.data.mrc.read_map`.
+    Of another number of voxels, it is resampled: what is finer than the coarser of both grids is left out.
+    Errors: InputError for another extent; those of :func:`trimorph.data.mrc.read_map`.
     """
     found = read_map(path, pixel_size=pixel_size if as_told else None)
-    if found.values.shape != (box, box, box) or abs(found.pixel_size / pixel_size - 1) > 1e-3:
+    own, extent = len(found.values), box * pixel_size
+    if found.values.shape != (own,) * 3 or abs(own * found.pixel_size / extent - 1) > 1e-3:
         size = "x".join(map(str, found.values.shape))
         raise InputError(
-            f"{path}: found {size} voxels of {found.pixel_size:.4g} Å; wanted {box}x{box}x{box} of "
-            f"{pixel_size:.4g} Å, as the truth has. Resample it to that grid, or, where only the header is "
-            "wrong, pass --ignore-voxel-size."
+            f"{path}: found {size} voxels of {found.pixel_size:.4g} Å; wanted a cube of {extent:.4g} Å, as "
+            f"the {box} voxels of {pixel_size:.4g} Å of the truth. Cut or pad it to that extent, or, where "
+            "only the header is wrong, pass --ignore-voxel-size."
         )
-    return found.values
+    if own == box:
+        return found.values
+    return resample(torch.tensor(found.values), extent / own, box=box, pixel_size=pixel_size).numpy()
+
+
+def grid_note(own: int, pixel_size: float, *, box: int, onto: float) -> str:
+    """What is to be said of maps that were drawn on another grid; nothing where it is the same.
+
+    >>> grid_note(32, 8.0, box=64, onto=4.0)
+    ', resampled from 32 voxels of 8 Å to 64 of 4 Å: nothing finer than 16 Å is in them'
+    >>> grid_note(128, 2.0, box=64, onto=4.0)
+    ', resampled from 128 voxels of 2 Å to 64 of 4 Å'
+    """
+    if own == box:
+        return ""
+    coarse = f": nothing finer than {2 * pixel_size:.4g} Å is in them" if own < box else ""
+    return f", resampled from {own} voxels of {pixel_size:.4g} Å to {box} of {onto:.4g} Å{coarse}"
+
+
+def _mask_of(path: Path, truth: Truth) -> Float[ndarray, "d d d"]:
+    """A mask on the truth's grid; of another number of voxels, by what lies in the same extent in Å."""
+    if len(read_map(path).values) == truth.box:
+        return mask_on_grid(path, box=truth.box, pixel_size=truth.pixel_size)
+    return map_on_grid(path, box=truth.box, pixel_size=truth.pixel_size).clip(0.0, 1.0)
+
+
+def _refuse_coarse(path: Path, truth: Truth) -> None:
+    """Raise InputError for a true map that does not hold what the images do."""
+    found = read_map(path)
+    if len(found.values) < truth.box:
+        raise InputError(
+            f"{path}: found a true map of {len(found.values)} voxels; wanted {truth.box} or more, as the "
+            "images of the truth, which else show what the map does not. Simulate with the maps, or leave "
+            "them out."
+        )
 
 
 def _by_numbers(path: Path) -> list[tuple[int, str]]:
