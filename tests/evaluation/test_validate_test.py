@@ -8,12 +8,16 @@ import torch
 
 from evaluation.made_validation import BODY, PIXEL, blob, images_of
 from trimorph.core.errors import InputError
+from trimorph.core.rotations import random_rotations, vector_to_matrix
+from trimorph.core.symmetry import symmetry_rotations
+from trimorph.data.orientations import view_directions
 from trimorph.evaluation.nulls import Null, draw_nulls, holm, mode_p, real_modes
 from trimorph.evaluation.power import LADDER, find_power, most_steps, named_region, shifted
+from trimorph.evaluation.shuffles import copies_of, shuffle_within, view_bins
 from trimorph.evaluation.validate_modes import find_modes, normalised, shared_span
 from trimorph.evaluation.validate_scores import Scores, Whitened
 from trimorph.evaluation.validate_settings import ValidationSettings
-from trimorph.evaluation.validate_test import linear_test, shuffle_within, view_bins
+from trimorph.evaluation.validate_test import linear_test
 from trimorph.evaluation.validate_verdict import null_tail
 from trimorph.methods.variance_mask import particle_ball
 
@@ -79,7 +83,8 @@ def test_shuffles_within_bins_take_away_what_the_view_alone_tells() -> None:
     noise = generator.standard_normal((2, 500, 1))
     weight = np.ones((500, 1))
     viewed = Scores(noise[0] + 2 * by_view, noise[1] + 2 * by_view, weight)
-    reached, average = shuffle_within(bins, viewed, count=200, seed=1)
+    alone = np.arange(500)[:, None]
+    reached, average = shuffle_within(bins, viewed, copies=alone, count=200, seed=1)
     assert reached[0] > 0.02
     brute = [
         np.mean([viewed.first[bins == b, 0].mean() * viewed.second[bins == b, 0].sum() for b in range(20)])
@@ -87,7 +92,52 @@ def test_shuffles_within_bins_take_away_what_the_view_alone_tells() -> None:
     assert average[0] == pytest.approx(20 * brute[0])
     signal = generator.standard_normal((500, 1))
     linked = Scores(noise[0] + signal, noise[1] + signal, weight)
-    assert shuffle_within(bins, linked, count=200, seed=1)[0][0] == pytest.approx(1 / 201)
+    assert shuffle_within(bins, linked, copies=alone, count=200, seed=1)[0][0] == pytest.approx(1 / 201)
+
+
+def test_p_of_particles_with_copies_is_as_often_small_as_it_says() -> None:
+    """Copies show one image: of noise that they share, in part or whole, p has to be even."""
+    sets, particles, symmetry = 200, 60, 4
+    copies = np.arange(particles * symmetry).reshape(particles, symmetry)
+    for shared in (1.0, 0.7):
+        rng = np.random.default_rng(int(10 * shared))
+        common, own = (
+            rng.standard_normal((2, sets, 2, particles, 1)),
+            rng.standard_normal((sets, 2, particles, symmetry)),
+        )
+        noise = shared * common[0] + np.sqrt(1 - shared**2) * own
+        values = [part.reshape(sets, -1).T for part in (noise[:, 0], noise[:, 1])]
+        scores = Scores(values[0], values[1], np.ones_like(values[0]))  # a column for each set
+        bins = np.arange(particles) // 20
+        p, _ = shuffle_within(bins, scores, copies=copies, count=199, seed=0)
+        assert (p < 0.1).mean() == pytest.approx(0.1, abs=0.06)
+        assert (p < 0.5).mean() == pytest.approx(0.5, abs=0.1)
+        alone, rows = np.arange(particles * symmetry)[:, None], np.repeat(bins, symmetry)
+        wrong, _ = shuffle_within(rows, scores, copies=alone, count=199, seed=0)
+        assert (wrong < 0.1).mean() > 0.15  # as if they were independent
+
+
+@pytest.mark.parametrize("group", ["C3", "D2", "D7"])
+def test_copies_of_particles_of_one_view_have_one_view_each(group: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    pose = random_rotations(40, generator=generator).double()
+    near = vector_to_matrix(0.01 * torch.randn(40, 3, generator=generator).double()) @ pose
+    turns = symmetry_rotations(group).double()
+    both = []
+    for rotation in (pose, near):
+        start = turns[torch.randint(len(turns), (40,), generator=generator)]  # the file has any of the copies
+        both.append(((rotation @ start)[:, None] @ turns).reshape(-1, 3, 3).numpy())
+    picture = np.repeat(np.arange(80), len(turns))
+    rotation = np.concatenate(both)
+    copies = copies_of(rotation, picture)
+    assert copies.shape == (80, len(turns))
+    assert sorted(copies.ravel().tolist()) == list(range(len(picture)))
+    assert (picture[copies] == np.arange(80)[:, None]).all()
+    view = view_directions(rotation)[copies]
+    together = (view[:40] * view[40:]).sum(-1) > 0.99
+    at_the_border = ~together[:, 0]  # of the unit, where another copy stands for the one of both
+    assert at_the_border.mean() < 0.1
+    assert together[~at_the_border].all()
 
 
 def test_views_of_a_bin_are_near_each_other() -> None:

@@ -26,8 +26,8 @@ from trimorph.data.orientations import view_directions
 from trimorph.data.particles import ParticleStack
 from trimorph.data.preparer import window_radii
 from trimorph.data.preprocess import Preparation
+from trimorph.evaluation.shuffles import view_bins
 from trimorph.evaluation.validate_images import white_noise
-from trimorph.evaluation.validate_test import view_bins
 from trimorph.methods.base import Method
 from trimorph.methods.poses import at_refined_poses
 from trimorph.reconstruction.mean_map import mean_map
@@ -83,12 +83,14 @@ def cross(
     seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Crossed, Crossed]:
-    """Show each half set's model the particles of the other."""
+    """Show each half set's model the particles of the other, one copy of each in a symmetry."""
     stack = open_particles(run.recipe.data)
+    own = np.unique(stack.table.row, return_index=True)[1]
+    once = np.isin(np.arange(len(stack)), own)
     whole = run.method(epoch)
     found = []
     for side in (0, 1):
-        rows = np.flatnonzero(half == 1 - side)
+        rows = np.flatnonzero((half == 1 - side) & once)
         rows = rows[np.unique(np.linspace(0, len(rows) - 1, MOST).astype(np.int64))]
         found.append(_crossed(stack, whole, (halves[side], halves[1 - side]), rows, seed=seed + side))
         if progress is not None:

@@ -11,17 +11,14 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from trimorph.data.orientations import view_directions
+from trimorph.evaluation.shuffles import copies_of, shuffle_within, view_bins
 from trimorph.evaluation.validate_images import SeenImages
 from trimorph.evaluation.validate_modes import find_modes, shared_span
 from trimorph.evaluation.validate_scores import Scores, Whitened
 from trimorph.methods.variance_mask import particle_ball
-
-IN_A_BIN, MOST_BINS = 25, 400
-"""Particles that a bin of views has on average, and the most bins there are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +93,9 @@ def _side(
 ) -> SideTest:
     scores = seen.scores(modes, rows)
     rotation = seen.images.everything.rotation[torch.from_numpy(rows)].double().numpy()
-    bins = view_bins(view_directions(rotation))
-    reached, average = shuffle_within(bins, scores, count=shuffles, seed=seed)
+    copies = copies_of(rotation, seen.images.picture[rows])
+    bins = view_bins(view_directions(rotation[copies[:, 0]]), symmetry=copies.shape[1])
+    reached, average = shuffle_within(bins, scores, copies=copies, count=shuffles, seed=seed)
     total, power = scores.product.sum(0) - average, (scores.weight**2).sum(0)
     spread = [(scores.weight * one**2).sum(0) for one in (scores.first, scores.second)]
     scale = np.sqrt((spread[0] * spread[1]).clip(1e-300))  # by it a noise level that is wrong drops out
@@ -113,39 +111,3 @@ def _side(
         inside=inside,
         alike=alike,
     )
-
-
-def view_bins(direction: Float[ndarray, "n 3"]) -> Int[ndarray, " n"]:
-    """Number of the bin of each view: the nearest of some points spread evenly over the sphere."""
-    count = int(np.clip(len(direction) // IN_A_BIN, 1, MOST_BINS))
-    index = np.arange(count) + 0.5
-    z, turn = 1 - 2 * index / count, np.pi * (1 + 5**0.5) * index
-    radius = np.sqrt(1 - z**2)
-    points = np.stack([radius * np.cos(turn), radius * np.sin(turn), z], axis=1)
-    return np.asarray(cKDTree(points).query(direction)[1], dtype=np.int64)
-
-
-def shuffle_within(
-    bins: Int[ndarray, " n"], scores: Scores, *, count: int, seed: int
-) -> tuple[Float[ndarray, " k"], Float[ndarray, " k"]]:
-    """Shuffle what the second half of the pixels says among particles of a bin of views.
-
-    Returns the share of shuffles in which the sum is as large as it is, the order at hand counted as one, and
-    the mean of the sum over shuffles, which is exact: what depends on the view alone.
-    """
-    order = np.argsort(bins, kind="stable")
-    sorted_bins = bins[order]
-    left, second = (scores.weight * scores.first)[order], scores.second[order]
-    found = (left * second).sum(0)
-    number = np.unique(sorted_bins, return_inverse=True)[1]
-    size = np.bincount(number).astype(np.float64)
-    sums = [
-        np.stack([np.bincount(number, column) for column in values.T], axis=1) for values in (left, second)
-    ]
-    average = (sums[0] * sums[1] / size[:, None]).sum(0)
-    generator = np.random.default_rng([seed, 11])
-    reached = np.ones(left.shape[1])
-    for _ in range(count):
-        shuffled = np.argsort(number + generator.random(len(order)))
-        reached += (left * second[shuffled]).sum(0) >= found
-    return reached / (count + 1), average
