@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 import torch
-from tests.core.direct_sum import direct_project
+from core.direct_sum import direct_project
 from torch import Tensor
 
 from trimorph.core import gaussian_route

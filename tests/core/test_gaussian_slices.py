@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.core.direct_sum import direct_slices
+from core.direct_sum import direct_slices
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 

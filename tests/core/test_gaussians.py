@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from core.direct_sum import direct_project
 from trimorph.core.disk import FourierDisk
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.gridding import Gridding
@@ -17,25 +18,13 @@ from trimorph.core.voxel_grid import VoxelGrid
 PIXEL_SIZE = 2.0
 
 
-def _direct(cloud: Gaussians, rotation: Tensor, disk: FourierDisk) -> Tensor:
-    """sum_n amplitude exp(-2 pi^2 width^2 k^2 - 2 pi i k . x_n) / pixel volume at k = R^T (kx, ky, 0)."""
-    frequency = disk.index.double() / (disk.box * disk.pixel_size)
-    k = torch.einsum("bji,nj->bni", rotation[:, :2].double(), frequency)
-    position = cloud.position.double().expand(len(rotation), -1, -1)
-    amplitude = cloud.amplitude.double().expand(len(rotation), -1)
-    width = cloud.width.double().expand(len(rotation), -1)
-    phase = -2j * torch.pi * torch.einsum("bni,bgi->bng", k, position)
-    decay = -2 * torch.pi**2 * (k**2).sum(-1)[..., None] * width[:, None] ** 2
-    return (amplitude[:, None] * torch.exp(decay + phase)).sum(-1) / disk.pixel_size**3
-
-
 @pytest.mark.parametrize("volumes", [1, 5])
 @pytest.mark.parametrize("box", [23, 24])
 def test_slices_equal_the_direct_sum(
     blobs: Callable[..., Gaussians], rotation: Tensor, volumes: int, box: int
 ) -> None:
     cloud, disk = blobs(volumes), FourierDisk(box, PIXEL_SIZE)
-    exact = _direct(cloud, rotation, disk)
+    exact = direct_project(cloud, rotation, disk)
     error = (cloud.project(rotation, disk) - exact).abs().max()
     assert float(error) < 1e-4 * float(exact.std())
 
@@ -45,7 +34,7 @@ def test_slices_in_double_precision_are_exact(blobs: Callable[..., Gaussians]) -
     cloud, disk = blobs(dtype=torch.float64), FourierDisk(24, PIXEL_SIZE)
     slices = cloud.project(rotation, disk)
     assert slices.dtype == torch.complex128
-    torch.testing.assert_close(slices, _direct(cloud, rotation, disk), rtol=0, atol=1e-12)
+    torch.testing.assert_close(slices, direct_project(cloud, rotation, disk), rtol=0, atol=1e-12)
 
 
 def test_a_limited_disk_gets_a_prefix(blobs: Callable[..., Gaussians], rotation: Tensor) -> None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from methods.made_structure import BOUNDARY, adenylate_kinase
-from trimorph.core.batch import Batch
+from methods.untrained import Untrained
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.rigid_blend import turn_quaternion
 from trimorph.core.rotations import vector_to_matrix
 from trimorph.data.hinge import natural_hinge
 from trimorph.data.residues import Residues
-from trimorph.methods.base import Ingredient, Problem, Stage, Survey
-from trimorph.methods.posterior import Posterior
+from trimorph.methods.base import Problem
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
 
 
@@ -33,14 +31,13 @@ class KnownHingeSettings:
     """The first half belongs to no segment."""
 
 
-class KnownHinge(StructureMethod):
+class KnownHinge(Untrained, StructureMethod):
     """Residues from BOUNDARY on turn about their natural hinge by ``scale`` z_1; the others stay."""
 
     Settings: ClassVar[type[KnownHingeSettings]] = KnownHingeSettings
 
     def __init__(self, settings: KnownHingeSettings, problem: Problem) -> None:
-        super().__init__(problem)
-        self.settings = settings
+        super().__init__(settings, problem)
         structure = adenylate_kinase()
         residues = Residues.of(structure)
         axis, pivot = natural_hinge(structure, structure.residue >= BOUNDARY)
@@ -54,38 +51,10 @@ class KnownHinge(StructureMethod):
         for name, value in values.items():
             made = torch.as_tensor(np.asarray(value))
             self.register_buffer(name, made if made.dtype == torch.bool else made.float(), persistent=False)
-        self.nothing = nn.Parameter(torch.zeros(()))
-
-    @classmethod
-    def wants(cls, settings: KnownHingeSettings) -> frozenset[Ingredient]:
-        return frozenset()
-
-    @classmethod
-    def refuse(cls, settings: KnownHingeSettings, problem: Problem) -> None:
-        """Any problem will do."""
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        return (Stage("only", 1, None, {"nothing": 1e-3}),)
 
     @property
     def latent_dim(self) -> int:
         return 1
-
-    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        return {"nothing": [self.nothing]}
-
-    def encode(self, batch: Batch) -> Posterior:
-        return Posterior.point(torch.zeros(len(batch), 1))
-
-    def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
-        return {"none": 0.0 * self.nothing}
-
-    def begin(self) -> Iterator[str]:
-        return iter(())
-
-    def review(self, stage: Stage, survey: Survey) -> list[str]:
-        return []
 
     def decode(self, z: Float[Tensor, "v d"]) -> Gaussians:
         place = self.residue_motion(z).place(self.position)

@@ -10,6 +10,7 @@ import torch
 import trimorph.data
 from methods.known_hinge import KnownHingeSettings
 from methods.made_structure import adenylate_kinase, turned
+from run.finished_run import finish
 from trimorph.data.mrc import write_map
 from trimorph.data.open import ParticleInput, open_particles
 from trimorph.data.residues import Residues
@@ -22,7 +23,6 @@ from trimorph.run.provenance import provenance
 from trimorph.run.recipe import Recipe
 from trimorph.run.run import Run
 from trimorph.run.start import StartSettings
-from trimorph.training.checkpoint import problem_to_state, save_checkpoint
 from trimorph.training.latents import Latents
 from trimorph.training.settings import TrainingSettings
 
@@ -82,14 +82,6 @@ def write_hinge_run(
     )
     record = provenance([star, structure], stack.table.stacks, seed=0)
     run = Run.create(folder, recipe, provenance=record)
-    state = {
-        "model": get_method("hinge")(recipe.settings, problem).state_dict(),
-        "problem": problem_to_state(problem),
-        "position": {"epoch": 1, "images": 0, "step": 1},
-    }
-    save_checkpoint(run.path / "checkpoints", state, epoch=1, step=0, keep=True)
     mean = np.asarray(latents, np.float32)[:, None]
-    Latents(np.arange(len(mean)), mean, np.zeros((len(mean), 1, 1), np.float32)).save(
-        run.path / "latents" / "0001.npz"
-    )
-    return run
+    found = Latents(np.arange(len(mean)), mean, np.zeros((len(mean), 1, 1), np.float32))
+    return finish(run, get_method("hinge")(recipe.settings, problem), problem, found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 import trimorph.data
-from trimorph.core.batch import Batch
+from methods.untrained import Untrained
+from run.finished_run import finish
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.noise import NoiseModel
 from trimorph.core.rigid_blend import turn_quaternion
@@ -21,14 +21,12 @@ from trimorph.core.rotations import vector_to_matrix
 from trimorph.data.open import ParticleInput
 from trimorph.data.residues import Residues, read_residues
 from trimorph.data.template import Template
-from trimorph.methods.base import Ingredient, Problem, Stage, Survey
-from trimorph.methods.posterior import Posterior
+from trimorph.methods.base import Ingredient, Problem
 from trimorph.methods.registry import get_method
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
 from trimorph.run.recipe import Recipe
 from trimorph.run.run import Run
 from trimorph.run.start import StartSettings
-from trimorph.training.checkpoint import problem_to_state, save_checkpoint
 from trimorph.training.latents import Latents
 from trimorph.training.settings import TrainingSettings
 
@@ -52,41 +50,21 @@ class HingerSettings:
     """Whether it says which segments turn."""
 
 
-class Hinger(StructureMethod):
+class Hinger(Untrained, StructureMethod):
     """What is behind BOUNDARY turns by z1 radians about AXIS through PIVOT; half of it is gone at z2 = 1."""
 
     Settings: ClassVar[type[HingerSettings]] = HingerSettings
 
     def __init__(self, settings: HingerSettings, problem: Problem) -> None:
-        super().__init__(problem)
+        super().__init__(settings, problem)
         assert problem.points is not None
-        self.settings = settings
         self.register_buffer("position", problem.points[:, :3].clone(), persistent=False)
         self.weight = problem.points[:, 3]
-        self.scale = nn.Parameter(torch.ones(()))
         self.turns = torch.arange(len(self.position)) >= BOUNDARY - 1
 
     @classmethod
     def wants(cls, settings: HingerSettings) -> frozenset[Ingredient]:
         return frozenset({"points", "chain"})
-
-    @classmethod
-    def refuse(cls, settings: HingerSettings, problem: Problem) -> None:
-        """Any problem with a structure will do."""
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        return (Stage("only", 1, None, {"scale": 1e-3}),)
-
-    @property
-    def latent_dim(self) -> int:
-        return self.settings.components
-
-    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        return {"scale": [self.scale]}
-
-    def encode(self, batch: Batch) -> Posterior:
-        return Posterior.point(torch.zeros(len(batch), self.latent_dim))
 
     def segments(self) -> tuple[Segment, ...]:
         first, count = BOUNDARY - 1, len(self.position)
@@ -128,15 +106,6 @@ class Hinger(StructureMethod):
         motion = self.residue_motion(z)
         place = motion.place(self.position)
         return Gaussians(place, self.weight * motion.occupancy, torch.full(place.shape[:2], 3.0))
-
-    def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
-        return {"none": 0.0 * self.scale}
-
-    def begin(self) -> Iterator[str]:
-        return iter(())
-
-    def review(self, stage: Stage, survey: Survey) -> list[str]:
-        return []
 
 
 def centred_structure(path: Path, *, at: np.ndarray) -> Residues:
@@ -184,14 +153,7 @@ def write_structure_run(
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.1 * torch.randn(parameter.shape)
-    state = {
-        "model": model.state_dict(),
-        "problem": problem_to_state(problem),
-        "position": {"epoch": 1, "images": 0, "step": 1},
-    }
-    save_checkpoint(run.path / "checkpoints", state, epoch=1, step=0, keep=True)
-    latents.save(run.path / "latents" / "0001.npz")
-    return run
+    return finish(run, model, problem, latents)
 
 
 def hinge_latents(count: int, *, spread: float = 0.3) -> Latents:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,19 +11,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from methods.untrained import Untrained
 from run.conftest import HEADER
-from trimorph.core.batch import Batch
+from run.finished_run import finish
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.noise import NoiseModel
 from trimorph.data.mrc import write_stack
 from trimorph.data.open import ParticleInput
-from trimorph.methods.base import Ingredient, Method, Problem, Stage, Survey
+from trimorph.methods.base import Problem
 from trimorph.methods.poses import PoseTable
-from trimorph.methods.posterior import Posterior
 from trimorph.run.provenance import provenance
 from trimorph.run.recipe import Recipe
 from trimorph.run.run import Run
-from trimorph.training.checkpoint import problem_to_state, save_checkpoint
 from trimorph.training.latents import Latents
 from trimorph.training.settings import TrainingSettings
 
@@ -43,7 +41,7 @@ class SliderSettings:
     """Latent components."""
 
 
-class Slider(Method):
+class Slider(Untrained):
     """The left group moves by (0, 2, 0) Å times z1 + z2, the right one by (0, 0, 1) Å times z1 - z2.
 
     The amplitude of the last Gaussian, a right one, grows by a tenth times z1 - z2.
@@ -52,32 +50,11 @@ class Slider(Method):
     Settings: ClassVar[type[SliderSettings]] = SliderSettings
 
     def __init__(self, settings: SliderSettings, problem: Problem) -> None:
-        super().__init__(problem)
-        self.settings = settings
-        self.scale = nn.Parameter(torch.ones(()))
+        super().__init__(settings, problem)
         self.poses = PoseTable(problem.particles, angle=np.pi / 2, distance=1.0)
 
-    @classmethod
-    def wants(cls, settings: SliderSettings) -> frozenset[Ingredient]:
-        return frozenset()
-
-    @classmethod
-    def refuse(cls, settings: SliderSettings, problem: Problem) -> None:
-        """Any problem will do."""
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        return (Stage("only", 1, None, {"scale": 1e-3}),)
-
-    @property
-    def latent_dim(self) -> int:
-        return self.settings.components
-
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        return {"scale": [self.scale], "poses": list(self.poses.parameters())}
-
-    def encode(self, batch: Batch) -> Posterior:
-        return Posterior.point(torch.zeros(len(batch), self.latent_dim))
+        return super().parameter_groups() | {"poses": list(self.poses.parameters())}
 
     def decode(self, z: Float[Tensor, "v d"]) -> Gaussians:
         together, apart = (z[:, 0] + z[:, 1]), (z[:, 0] - z[:, 1])
@@ -89,15 +66,6 @@ class Slider(Method):
         return Gaussians(
             torch.cat([left, right], 1), amplitude * (1 + growth), torch.full_like(amplitude, WIDTH)
         )
-
-    def forward(self, batch: Batch, stage: Stage, progress: float) -> dict[str, Tensor]:
-        return {"none": 0.0 * self.scale}
-
-    def begin(self) -> Iterator[str]:
-        return iter(())
-
-    def review(self, stage: Stage, survey: Survey) -> list[str]:
-        return []
 
 
 def slider_problem(count: int) -> Problem:
@@ -126,14 +94,7 @@ def write_slider_run(folder: Path, *, angles: list[tuple[float, float]], latents
     record = provenance([star], [folder / "images.mrcs"], seed=0)
     run = Run.create(folder / "run", recipe, provenance=record)
     problem = slider_problem(count)
-    state = {
-        "model": Slider(recipe.settings, problem).state_dict(),
-        "problem": problem_to_state(problem),
-        "position": {"epoch": 1, "images": 0, "step": 1},
-    }
-    save_checkpoint(run.path / "checkpoints", state, epoch=1, step=0, keep=True)
-    latents.save(run.path / "latents" / "0001.npz")
-    return run
+    return finish(run, Slider(recipe.settings, problem), problem, latents)
 
 
 def spread_latents(count: int, *, together: float, apart: float, seed: int = 0) -> Latents:
