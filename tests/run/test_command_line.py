@@ -23,7 +23,7 @@ def parse(*words: str):
 
 
 def test_flags_of_all_three_kinds():
-    recipe, output = parse(
+    recipe, output, processes = parse(
         "toy", "some.star", "-o", "out", "--epochs", "7", "--latents", "table", "--box", "32", "--half", "2",
         "--batch-size", "5", "--precision", "bfloat16", "--no-window",
     )  # fmt: skip
@@ -37,10 +37,10 @@ def test_flags_of_all_three_kinds():
 
 def test_recipe_file_with_flags_over_it(trained):
     file = trained.path / "recipe.toml"
-    same, _ = parse("--recipe", file, "-o", "out")
+    same, *_ = parse("--recipe", file, "-o", "out")
     assert same == trained.recipe
     for none in ("none", "None"):
-        other, _ = parse("toy", f"--recipe={file}", "-o", "out", "--seed", "3", "--resolution", none)
+        other, *_ = parse("toy", f"--recipe={file}", "-o", "out", "--seed", "3", "--resolution", none)
         assert other.differences(trained.recipe) == {
             "settings.resolution": ("none", 20.0),
             "training.seed": (3, 0),

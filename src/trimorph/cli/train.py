@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_type_hints
 
 import tyro
 
+from trimorph.cli.companions import companions
 from trimorph.cli.none_word import with_none
 from trimorph.cli.training_display import TrainingDisplay
 from trimorph.core.errors import InputError
@@ -35,6 +36,8 @@ PARTICLES  a RELION .star or cryoSPARC .cs file
 example: trimorph train {first} particles.star -o run --box 128
 then:    trimorph volumes run --kmeans 20"""
 
+PROCESSES = "Processes that train together, one a CUDA device; on CPUs each takes its part of the cores."
+
 
 def command(arguments: list[str]) -> None:
     """Fit a method to particles; see USAGE."""
@@ -42,8 +45,8 @@ def command(arguments: list[str]) -> None:
         names = method_names()
         print(USAGE.format(names=", ".join(names), first=names[0]))
         return
-    recipe, output = parse(arguments)
-    with TrainingDisplay() as display:
+    recipe, output, processes = parse(arguments)
+    with companions(["train", *arguments], processes=processes), TrainingDisplay() as display:
         run = guided(lambda: train(recipe, output, observer=display), output)
     display.say(f"run {run.path}")
     if recipe.method == "linear":
@@ -62,8 +65,8 @@ def guided(work: Any, path: Path) -> Run:
     return run
 
 
-def parse(arguments: list[str]) -> tuple[Recipe, Path]:
-    """The recipe and the output folder that the words on the command line ask for."""
+def parse(arguments: list[str]) -> tuple[Recipe, Path, int]:
+    """The recipe, output folder and number of processes that the words on the command line ask for."""
     file, rest = _take_recipe(arguments)
     start = None if file is None else Recipe.load(file)
     if rest and not rest[0].startswith("-") and (start is None or rest[0] in method_names()):
@@ -89,7 +92,7 @@ def parse(arguments: list[str]) -> tuple[Recipe, Path]:
         focus=FocusSettings(**_values(parsed.focus)),
         start=StartSettings(**_values(parsed.start)),
     )
-    return recipe, parsed.output
+    return recipe, parsed.output, parsed.processes
 
 
 def _take_recipe(arguments: list[str]) -> tuple[Path | None, list[str]]:
@@ -113,7 +116,7 @@ def _arguments(name: str, kind: type[Any], start: Recipe | None) -> type[Any]:
         "focus": (FocusSettings, None if start is None else start.focus, set()),
         "start": (StartSettings, None if start is None else start.start, set()),
     }
-    seen: dict[str, str] = {"particles": "trimorph", "output": "trimorph", "recipe": "trimorph"}
+    seen = dict.fromkeys(("particles", "output", "processes", "recipe"), "trimorph")
     for group, (cls, _, left_out) in groups.items():
         for item in fields(cls):
             if item.name in seen and item.name not in left_out:
@@ -125,10 +128,16 @@ def _arguments(name: str, kind: type[Any], start: Recipe | None) -> type[Any]:
     ]
     particles: Any = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A .star or .cs file.")]
     output: Any = Annotated[Path, tyro.conf.arg(aliases=["-o"], help="New folder for the run.")]
+    processes: Any = Annotated[int, tyro.conf.arg(help=PROCESSES)]
     given: Any = field() if start is None else field(default=start.data.particles)
     made = make_dataclass(
         "Train",
-        [*parts, ("output", output, field()), ("particles", particles, given)],
+        [
+            *parts,
+            ("output", output, field()),
+            ("processes", processes, field(default=1)),
+            ("particles", particles, given),
+        ],
         kw_only=True,
     )
     made.__doc__ = sys.modules[kind.__module__].__doc__

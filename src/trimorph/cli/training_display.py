@@ -16,7 +16,7 @@ class TrainingDisplay:
     """An observer for a console; a context manager, as a bar must be taken away at the end."""
 
     def __init__(self) -> None:
-        first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts, one speaks
+        first = os.environ.get("RANK", "0") == "0"  # of processes that train together, one speaks
         self.console = Console(
             file=sys.stdout, highlight=False, markup=False, soft_wrap=True, quiet=not first
         )

@@ -1,9 +1,9 @@
-"""Processes: the group of processes that train one model together, started by torchrun."""
+"""Processes: the group of processes that train one model together, started by ``--processes`` or torchrun."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -41,6 +41,23 @@ class Processes:
             values /= self.world
         return values
 
+    def mean_gradients_(self, parameters: Iterable[Tensor]) -> None:
+        """Replace gradients by their means over the processes, in one message.
+
+        A parameter must have a gradient in all of them or in none.
+        """
+        gradients = [p.grad for p in parameters if p.grad is not None] if self.world > 1 else []
+        if gradients:
+            means = self.mean_(torch.cat([gradient.flatten() for gradient in gradients]))
+            for gradient, mean in zip(gradients, means.split([g.numel() for g in gradients]), strict=True):
+                gradient.copy_(mean.view_as(gradient))
+
+    def copy_first_(self, parameters: Iterable[Tensor]) -> None:
+        """Replace parameters by those of the first process."""
+        if self.world > 1:
+            for parameter in parameters:
+                dist.broadcast(parameter.detach(), src=0)
+
     def share(self, value: Any) -> Any:
         """What the first process passed, in all of them."""
         if self.world == 1:
@@ -71,7 +88,7 @@ class Processes:
 
 @contextmanager
 def joined(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Processes]:
-    """Join the processes that torchrun started, or be alone; leave them at the end."""
+    """Join the processes that were started together, or be alone; leave them at the end."""
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     chosen = _choose_device(device, local_rank=int(os.environ.get("LOCAL_RANK", "0")))
     if world == 1:
@@ -95,9 +112,10 @@ def _choose_device(name: Literal["auto", "cpu", "cuda"], *, local_rank: int) -> 
         )
     if name == "cpu" or not found:
         return torch.device("cpu")
-    if local_rank >= torch.cuda.device_count():
+    wanted = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if wanted > torch.cuda.device_count():
         raise InputError(
-            f"Found {torch.cuda.device_count()} CUDA devices; wanted one for each process on this machine, "
-            f"{local_rank + 1} at least. Start fewer processes with torchrun --nproc-per-node."
+            f"Found {torch.cuda.device_count()} CUDA devices; wanted one for each of the {wanted} processes "
+            "on this machine. Start fewer (--processes, or torchrun --nproc-per-node), or pass --device cpu."
         )
     return torch.device("cuda", local_rank)

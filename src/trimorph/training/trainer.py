@@ -10,8 +10,7 @@ from time import monotonic
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 from trimorph.core.batch import Batch
 from trimorph.methods.base import Method, Problem, Stage
@@ -24,7 +23,7 @@ from trimorph.training.lagged import Lagged
 from trimorph.training.latents import ENCODE_BATCH, encode_all
 from trimorph.training.memory import keep_freed_memory
 from trimorph.training.observer import LogFile, Observer, Silent
-from trimorph.training.optimisers import Optimisers, row_parameter_names
+from trimorph.training.optimisers import Optimisers
 from trimorph.training.own_particles import OwnParticles
 from trimorph.training.plan import Plan
 from trimorph.training.precision import Precision, autocast, choose_precision
@@ -71,7 +70,6 @@ class Trainer:
             for module in method.modules():
                 if isinstance(module, ResidualMLP):
                     module.compile()
-        self.model: nn.Module = self.method
         self.disk = method.disk.to(self.processes.device)
         self.sampler = Sampler(
             len(images),
@@ -138,16 +136,9 @@ class Trainer:
         self.observer.say(f"done: {self.plan.epochs} epochs, {self.step} steps, {self.tally.seconds:.0f} s")
 
     def _enter(self, stage: Stage) -> None:
-        """Freeze what the stage leaves out, and wrap the model for the processes."""
+        """Freeze what the stage leaves out, and begin it alike in all processes."""
         self.optimisers.freeze_all_but(stage.learning_rate)
-        rows = row_parameter_names(self.method)
-        learned = [n for n, p in self.method.named_parameters() if p.requires_grad and n not in rows]
-        if self.processes.world > 1 and learned:
-            apart = [*rows, *(name for name, _ in self.method.named_buffers())]
-            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self.method, apart)
-            self.model = DistributedDataParallel(self.method, find_unused_parameters=True)
-        else:
-            self.model = self.method
+        self.processes.copy_first_(self.optimisers.dense)
         disk = self.disk.limit(resolution=stage.resolution)
         groups = ", ".join(f"{name} {rate:g}" for name, rate in stage.learning_rate.items())
         self.observer.say(
@@ -183,6 +174,7 @@ class Trainer:
         loss = torch.stack(list(terms.values())).sum()
         self.optimisers.zero_grad()
         loss.backward()
+        self.processes.mean_gradients_(self.optimisers.dense)
         factor = learning_rate_factor(
             self.step, steps=self.plan.total, warm_up=settings.warm_up, final=settings.final_learning_rate
         )
@@ -198,7 +190,7 @@ class Trainer:
     def _terms(self, batch: Batch, stage: Stage, precision: Precision) -> dict[str, Tensor]:
         progress = self.step / self.plan.total
         with autocast(precision, self.processes.device):
-            terms: dict[str, Tensor] = self.model(batch, stage, progress)
+            terms: dict[str, Tensor] = self.method(batch, stage, progress)
         return terms
 
     def _settle(self, *, all_of_them: bool = False) -> tuple[bool, bool]:

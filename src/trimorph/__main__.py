@@ -1,0 +1,5 @@
+"""`python -m trimorph`: the command `trimorph`, where its console script is not on the path."""
+
+from trimorph.cli.main import main
+
+main()
