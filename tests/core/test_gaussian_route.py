@@ -6,9 +6,9 @@ from dataclasses import fields
 
 import pytest
 import torch
-from core.direct_sum import direct_project
 from torch import Tensor
 
+from core.direct_sum import direct_project
 from trimorph.core import gaussian_route
 from trimorph.core.disk import FourierDisk
 from trimorph.core.gaussian_product import ProductRoute

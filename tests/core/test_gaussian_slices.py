@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from core.direct_sum import direct_slices
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from core.direct_sum import direct_slices
 from trimorph.core import gaussian_taps
 from trimorph.core.compiled import has_compiler
 from trimorph.core.disk import FourierDisk
