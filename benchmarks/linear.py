@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--modes", default="auto", help="of the runs that the calibration is made of")
     parser.add_argument("--method", default="linear", help="that rotation is given to")
+    parser.add_argument("--epochs", type=int, default=6, help="of that method, if it is another")
     options = parser.parse_args()
     torch.set_num_threads(1)
     tables[options.table](options)
@@ -193,7 +194,8 @@ def rotation(options: argparse.Namespace) -> None:
             run, spent = trained(star, modes=options.modes if options.modes != "auto" else "20")
             modes = run
         else:
-            run, spent = trained(star, method=options.method, words=("--latent-dim", "2", "--epochs", "6"))
+            words = ("--latent-dim", "2", "--epochs", str(options.epochs))
+            run, spent = trained(star, method=options.method, words=words)
             modes = trimorph.Run.open(run.path / "linear")
         z, angle = run.latents().mean, 2 * np.pi * truth.state / 50
         chart = trimorph.read_chart(modes)
