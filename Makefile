@@ -24,7 +24,9 @@ help:
 demo: .venv/.runtime
 	$(BIN)/python examples/demo.py
 
-test: lint pytest
+# lint keeps one core busy for a minute, so it runs beside the tests
+test: .venv/.dev
+	@$(MAKE) --no-print-directory -j 2 lint pytest
 
 env: .venv/.dev
 
