@@ -62,6 +62,20 @@ def test_pieces_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     torch.testing.assert_close(residual_chain(x, shared, parameters), whole, rtol=1e-12, atol=1e-12)
 
 
+def test_without_gradients_it_is_the_same_and_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, shared, parameters = _inputs(groups=2, rows=100, layers=2)
+    wanted = residual_chain(x, shared, parameters)
+    through, kept = chain._through, []
+    monkeypatch.setattr(
+        chain, "_through", lambda *values, **more: (kept.append(more), through(*values, **more))[1]
+    )
+    with torch.no_grad():
+        found = residual_chain(x, shared, parameters)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+    assert not found.requires_grad
+    assert kept == [{}]
+
+
 def test_gradients_by_finite_differences() -> None:
     x, shared, parameters = _inputs(groups=2, rows=4, layers=1)
     assert torch.autograd.gradcheck(

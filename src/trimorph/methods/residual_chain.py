@@ -3,12 +3,12 @@
 Autograd's own graph of the same network writes and reads every intermediate of every row in turn; on a CPU
 that costs as much as the matrix products. Here a piece of rows goes through all layers, and only the
 activations after each ReLU are kept, a tensor for each piece: small enough to come from memory that the
-process has touched before.
+process has touched before. Where no gradient is wanted, none are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +28,8 @@ def residual_chain(
     bias of every layer in order; the layers between the first and the last are residual. Under autocast the
     products are in its precision; the result is in that of ``x``.
     """
+    if not torch.is_grad_enabled():
+        return _through(x, shared, parameters)[0]
     return _apply(x, shared, *parameters)
 
 
@@ -36,24 +38,9 @@ class _ResidualChain(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, shared: Tensor, *parameters: Tensor) -> Tensor:
-        kind = x.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
-        with torch.autocast(kind, enabled=False):
-            inputs, common = x.to(dtype), shared.to(dtype)
-            layers = _layers([parameter.to(dtype) for parameter in parameters])
-            rows = len(x)
-            kept = []
-            output = x.new_empty(rows, len(layers[-1][1]))
-            owner = _owner(rows, shared)
-            for piece in _pieces(rows, shared.shape[1], kind):
-                y = torch.addmm(layers[0][1], inputs[piece], layers[0][0].T)
-                y.add_(common[owner[piece]]).relu_()
-                kept.append(y)
-                for weight, bias in layers[1:-1]:
-                    y = torch.addmm(y, y, weight.T).add_(bias).relu_()
-                    kept.append(y)
-                output[piece] = torch.addmm(layers[-1][1], y, layers[-1][0].T)
-        ctx.layers = len(layers)
+        kept: list[Tensor] = []
+        output, inputs = _through(x, shared, parameters, kept=kept)
+        ctx.layers = len(parameters) // 2
         ctx.save_for_backward(inputs, shared, *parameters, *kept)
         return output
 
@@ -90,7 +77,32 @@ class _ResidualChain(torch.autograd.Function):
 _apply: Callable[..., Tensor] = _ResidualChain.apply
 
 
-def _layers(parameters: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+def _through(
+    x: Tensor, shared: Tensor, parameters: Sequence[Tensor], *, kept: list[Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
+    """The output, and x in the precision of the products; activations are appended to ``kept``."""
+    kind = x.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+    with torch.autocast(kind, enabled=False):
+        inputs, common = x.to(dtype), shared.to(dtype)
+        layers = _layers([parameter.to(dtype) for parameter in parameters])
+        rows = len(x)
+        output = x.new_empty(rows, len(layers[-1][1]))
+        owner = _owner(rows, shared)
+        for piece in _pieces(rows, shared.shape[1], kind):
+            y = torch.addmm(layers[0][1], inputs[piece], layers[0][0].T)
+            y.add_(common[owner[piece]]).relu_()
+            if kept is not None:
+                kept.append(y)
+            for weight, bias in layers[1:-1]:
+                y = torch.addmm(y, y, weight.T).add_(bias).relu_()
+                if kept is not None:
+                    kept.append(y)
+            output[piece] = torch.addmm(layers[-1][1], y, layers[-1][0].T)
+    return output, inputs
+
+
+def _layers(parameters: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
     return list(zip(parameters[::2], parameters[1::2], strict=True))
 
 
