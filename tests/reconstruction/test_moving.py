@@ -134,7 +134,7 @@ def test_particles_count_by_the_occupancy_of_the_segment(
     wanted = weight[0] * some.half1 + weight[1] * ordinary.half1
     np.testing.assert_allclose(along.half1, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
     monkeypatch.setattr(method, "segment_motion", partial(motion, there=0.0))
-    with pytest.raises(InputError, match="with something of segment 0"):
+    with pytest.raises(InputError, match="with something of segment 1"):
         reconstruct_along(stack, method, z, ordinary=ordinary)
 
 

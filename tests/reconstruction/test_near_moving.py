@@ -82,5 +82,5 @@ def test_motions_seen_from_a_state_are_those_of_points_there() -> None:
 def test_a_part_that_no_particle_has_is_refused(made: Made) -> None:
     stack, z, _ = made
     none = [Body(one.where, 0 * one.weight, one.pose, one.number) for one in bodies(made, z, END)]
-    with pytest.raises(InputError, match=r"no particle of one half set with something of segment 0"):
+    with pytest.raises(InputError, match=r"no particle of one half set with something of segment 1"):
         reconstruct_around(stack, np.abs(z.numpy().T), moving=[none])

@@ -26,9 +26,9 @@ Contrast
     bright. Images of the opposite contrast are inverted when they are read.
 
 Numbers
-    In files, tables, reports and options, particles count from 0, as rows of their file do; everything else
-    counts from 1: states, classes, clusters, latent and principal components, modes, segments, half sets,
-    points along a path, maps of a series, epochs. Arrays in Python count from 0.
+    In files, tables, reports and options, particles (and their copies) and Gaussians count from 0, as rows of
+    their files do. All else counts from 1: states, classes, clusters, latent and principal components, modes,
+    segments, half sets, points along a path, maps of a series, epochs. Arrays in Python count from 0.
 
 Noise
     ``power`` is E|F(k)|^2 of the noise in the unnormalised transform: white noise of standard deviation s

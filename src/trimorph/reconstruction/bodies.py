@@ -78,7 +78,7 @@ def refuse_empty(bodies: Sequence[Body], sets: Int[np.ndarray, " n"]) -> None:
     for body in bodies:
         if body.number is not None and not {1, 2} <= set(np.unique(sets[body.weight > 0]).tolist()):
             raise InputError(
-                f"Found no particle of one half set with something of segment {body.number}, by its "
+                f"Found no particle of one half set with something of segment {body.number + 1}, by its "
                 "occupancy; wanted some in both. Fix this segment, or leave the occupancy out of the "
                 "training."
             )
