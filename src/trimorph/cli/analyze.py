@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from trimorph.analysis.analysis_settings import AnalysisSettings
+from trimorph.cli.shown_path import shown
 
 if TYPE_CHECKING:
     from trimorph.analysis.analysis import Analysis
@@ -80,4 +81,4 @@ def show_analysis(found: Analysis) -> None:
         )
     for line in found.lines:
         console.print(line)
-    console.print(f"epoch {found.embedding.epoch}; {found.folder / 'report.html'}")
+    console.print(f"epoch {found.embedding.epoch}; {shown(found.folder / 'report.html')}")

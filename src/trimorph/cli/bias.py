@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from trimorph.cli.shown_path import shown
+
 if TYPE_CHECKING:
     from trimorph.run.along import Along
 
@@ -57,7 +59,7 @@ def command(
     show_along(report.along)
     for line in report.lines:
         print(line)
-    print(f"bias.txt, bias.png, tables and maps in {report.folder}; open bias.cxc in ChimeraX")
+    print(f"bias.txt, bias.png, tables and maps in {shown(report.folder)}; open bias.cxc in ChimeraX")
 
 
 def show_along(found: Along) -> None:

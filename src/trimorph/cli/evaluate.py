@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from trimorph.cli.shown_path import shown
+
 
 def command(
     sources: Annotated[tuple[Path, ...], tyro.conf.Positional],
@@ -76,7 +78,7 @@ def command(
             progress=tell,
         )
     print("\n".join(table_lines(found, explain=not brief)))
-    print(f"scores.json, scores.csv, tables and pictures in {folder}")
+    print(f"scores.json, scores.csv, tables and pictures in {shown(folder)}")
 
 
 def _beside(source: Path) -> Path:

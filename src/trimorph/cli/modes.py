@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from trimorph.cli.shown_path import shown
+
 if TYPE_CHECKING:
     from trimorph.run.chart import Chart
     from trimorph.run.modes import Modes
@@ -44,7 +46,7 @@ def command(
         )
     show_modes(modes, chart)
     files = ", ".join(["modes.csv", "modes.json", "modes.png", *(["chart.csv"] if chart.count else [])])
-    print(f"maps, {files} in {folder}; open modes.cxc or mode_01.cxc in ChimeraX")
+    print(f"maps, {files} in {shown(folder)}; open modes.cxc or mode_01.cxc in ChimeraX")
 
 
 def show_modes(modes: Modes, chart: Chart) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from trimorph.cli.shown_path import shown
+
 if TYPE_CHECKING:
     from trimorph.run.motion import MotionReport
 
@@ -89,7 +91,7 @@ def show_motion(report: MotionReport) -> None:
     if report.share is None or report.inside is None:
         motion = report.motions[0]
         console.print(f"written: {motion.rms():.2f} Å rms, {motion.length.max():.2f} Å at most")
-        console.print(f"motion.csv, maps, motion.png in {report.folder}; open motion.cxc in ChimeraX")
+        console.print(f"motion.csv, maps, motion.png in {shown(report.folder)}; open motion.cxc in ChimeraX")
         return
     count = int((report.inside > 0.5).sum())
     console.print(f"{count} of {len(report.inside)} Gaussians are inside")
@@ -98,4 +100,4 @@ def show_motion(report: MotionReport) -> None:
         rms = [f"{motion.rms(part):.2f} Å" for part in (report.inside, 1 - report.inside)]
         rows.add_row(str(number), f"{100 * share:.1f} %", *rms)
     console.print(rows)
-    console.print(f"directions.csv and a folder a direction in {report.folder}; open their motion.cxc")
+    console.print(f"directions.csv and a folder a direction in {shown(report.folder)}; open their motion.cxc")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from trimorph.cli.shown_path import shown
+
 if TYPE_CHECKING:
     from trimorph.run.observability import Observability
 
@@ -32,7 +34,7 @@ def command(
     with bar("Particles") as tell:
         found, folder = write_observability(run, output=output, count=count, epoch=epoch, progress=tell)
     show_observability(found)
-    print(f"observability.csv and observability.png in {folder}")
+    print(f"observability.csv and observability.png in {shown(folder)}")
 
 
 def show_observability(found: Observability) -> None:

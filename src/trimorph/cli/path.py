@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from trimorph.cli.shown_path import shown
+
 
 def command(
     source: Annotated[Path, tyro.conf.Positional],
@@ -97,4 +99,4 @@ def command(
     for line in report.lines:
         print(line)
     names = sorted(path.name for path in report.folder.iterdir())
-    print(f"{', '.join(names)} in {report.folder}")
+    print(f"{', '.join(names)} in {shown(report.folder)}")

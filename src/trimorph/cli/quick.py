@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
+from trimorph.cli.shown_path import shown
 from trimorph.data.open import ParticleInput
 
 
@@ -70,11 +70,11 @@ def command(
     show_modes(made.modes, made.chart)
     if not made.modes.real.any():
         print("No change of density was found that helps to explain held-out images: the maps show noise.")
-    folder = Path(os.path.relpath(made.run.path))
+    folder = shown(made.run.path)
     source = particles.particles
     lines = {
         f"{folder / made.figure.name}": "the picture of it: look at this first",
-        f"{Path(os.path.relpath(made.folder))}": "maps along the modes, for ChimeraX modes.cxc, and tables",
+        f"{shown(made.folder)}": "maps along the modes, for ChimeraX modes.cxc, and tables",
         f"trimorph volumes {folder} --kmeans 20": "maps at cluster centres of the latents",
         f"trimorph latents {folder} -o latents.csv": "the latents",
         f"trimorph train field {source} -o run": "a model that is not bound to straight lines",

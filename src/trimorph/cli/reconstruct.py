@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from trimorph.cli.progress import bar
+from trimorph.cli.shown_path import shown
 from trimorph.core.errors import InputError
 from trimorph.data.open import ParticleInput
 from trimorph.reconstruction.options import ReconstructionOptions
@@ -119,7 +120,7 @@ def _near(
     local = states[0].local
     if local.passes > 1:
         print(f"Particles were read {local.passes} times, as all sums at once would take too much memory.")
-    print(f"A folder for each in {output}, states.csv, and near.cxc for ChimeraX")
+    print(f"A folder for each in {shown(output)}, states.csv, and near.cxc for ChimeraX")
 
 
 def _show_states(states: Sequence[NearState]) -> None:

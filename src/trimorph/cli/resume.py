@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from trimorph.cli.companions import companions
+from trimorph.cli.shown_path import shown
 from trimorph.cli.train import guided
 from trimorph.cli.training_display import TrainingDisplay
 from trimorph.run.recipe import Recipe
@@ -28,4 +29,4 @@ def command(
     words = ["resume", str(run), *([] if recipe is None else ["--recipe", str(recipe)])]
     with companions(words, processes=processes), TrainingDisplay() as display:
         done = guided(lambda: resume(run, recipe=wanted, observer=display), run)
-    display.say(f"run {done.path}")
+    display.say(f"run {shown(done.path)}")

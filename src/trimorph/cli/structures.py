@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from trimorph.cli.shown_path import shown
+
 if TYPE_CHECKING:
     from trimorph.run.structures import StructuresReport
 
@@ -96,4 +98,6 @@ def show_structures(report: StructuresReport) -> None:
         console.print(
             f"{name}: {values.mean():.1f} Å on average, {low:.1f} to {high:.1f} Å in 9 of 10 particles"
         )
-    console.print(f"structures.png, ensemble and tables in {report.folder}; open structures.cxc in ChimeraX")
+    console.print(
+        f"structures.png, ensemble and tables in {shown(report.folder)}; open structures.cxc in ChimeraX"
+    )

@@ -11,6 +11,7 @@ import tyro
 
 from trimorph.cli.companions import companions
 from trimorph.cli.none_word import with_none
+from trimorph.cli.shown_path import shown
 from trimorph.cli.training_display import TrainingDisplay
 from trimorph.core.errors import InputError
 from trimorph.data.open import ParticleInput
@@ -48,7 +49,7 @@ def command(arguments: list[str]) -> None:
     recipe, output, processes = parse(arguments)
     with companions(["train", *arguments], processes=processes), TrainingDisplay() as display:
         run = guided(lambda: train(recipe, output, observer=display), output)
-    display.say(f"run {run.path}")
+    display.say(f"run {shown(run.path)}")
     if recipe.method == "linear":
         display.say(f"modes: trimorph modes {output}")
     display.say(f"maps: trimorph volumes {output} {'--kmeans 20' if (run.path / 'latents').exists() else ''}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from trimorph.cli.shown_path import shown
 from trimorph.evaluation.validate_settings import ValidationSettings
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def command(
     show_modes(found)
     for line in found.lines:
         print(line)
-    print(f"verdict.json, validation.txt, validation.png and tables in {found.folder}")
+    print(f"verdict.json, validation.txt, validation.png and tables in {shown(found.folder)}")
 
 
 def show_modes(found: Validation) -> None:
