@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 
 import trimorph
 from trimorph.cli.main import COMMANDS, run
+from trimorph.methods import linear
 from trimorph.methods.field import FieldSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +30,14 @@ def blocks(page: Path, *, with_files: bool) -> list[tuple[str, list[str]]]:
 
 def named(pages: list[Path]) -> list[object]:
     return [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _shown_less() -> Iterator[None]:
+    """What linear modes of a few images are like does not matter here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear, "IMAGES_SHOWN", 300)
+        yield
 
 
 @pytest.fixture(scope="module")
