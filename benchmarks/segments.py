@@ -4,7 +4,7 @@
     python benchmarks/segments.py transition adk_dims_heavy.pdb.gz --folder out --snr 0.01
     python benchmarks/segments.py transition adk_dims_heavy.pdb.gz --folder out --method field
     python benchmarks/segments.py toy --folder out --segments 2 6 25
-    python benchmarks/segments.py speed adk_dims_heavy.pdb.gz --folder out --threads 2
+    python benchmarks/segments.py speed adk_dims_heavy.pdb.gz --folder out --name two --options --processes 2
     python benchmarks/segments.py memory 4v5a.cif.gz --folder out
 
 Stacks are sliced from maps (`--voxels`); stacks and runs stay in the folder and are not made again. Training
