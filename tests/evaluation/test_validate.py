@@ -22,6 +22,7 @@ from trimorph.evaluation.validate import plan_validation, validate
 from trimorph.evaluation.validate_cross import Redraw, canonical
 from trimorph.evaluation.validate_halves import train_halves
 from trimorph.evaluation.validate_images import see_images
+from trimorph.evaluation.validate_seeds import compare_seeds
 from trimorph.evaluation.validate_settings import ValidationSettings
 from trimorph.methods.linear import LinearSettings
 from trimorph.run.recipe import Recipe
@@ -50,7 +51,7 @@ def test_halves_are_trained_apart_crossed_and_used_again(
     moving: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trimorph.evaluation.validate_cross.MOST", 60)
-    settings = ValidationSettings(power=False, nulls=2, modes=2, shuffles=400)
+    settings = ValidationSettings(power=False, nulls=2, modes=2, shuffles=400, seeds=2)
     found = validate(moving.path, settings, output=tmp_path / "first")
     assert found.heterogeneous
     assert found.given is not None
@@ -72,11 +73,23 @@ def test_halves_are_trained_apart_crossed_and_used_again(
     assert written["modes"][0]["p_holm"] == pytest.approx(own[0].p_holm)
     assert sum(written["half_sets"]) == 400
     halves = sorted((moving.path / "analysis" / "validation_halves").glob("half_*/recipe.toml"))
-    assert len(halves) == 2
-    rows = [np.loadtxt(f"{path.parent}.txt", dtype=int) for path in halves]
+    assert len(halves) == 4
+    rows = [np.loadtxt(path, dtype=int) for path in sorted(halves[0].parents[1].glob("half_*.txt"))]
     assert sorted(np.concatenate(rows).tolist()) == list(range(400))
+    # one straight mode of a motion that bends is another one with each seed, and the same with the same
+    assert [pair.together for pair in found.seeds].count(True) == 2
+    (line,) = (line for line in found.lines if line.startswith("seeds: "))
+    assert "So training leaves much to chance" in line
+    one, two = (Run.open(path.parent) for path in halves[::2])
+    same = compare_seeds(moving, ((one, one), (two, two)), see_images(moving), modes=2, epoch=None)
+    for pair in same:
+        wanted = 1.0 if pair.together else found.seeds[1].maps
+        assert pair.maps == pytest.approx(wanted, abs=1e-4)
+        assert pair.latents == pytest.approx(1.0 if pair.together else found.seeds[1].latents, abs=1e-4)
+    assert len(written["seeds"]) == 6
+    assert "seeds.csv" in {path.name for path in (tmp_path / "first").iterdir()}
     seen = {path: path.stat().st_mtime_ns for path in halves[0].parents[1].rglob("*.pt")}
-    train_halves(moving, two_halves(open_table(moving.recipe.data)) - 1, halves[0].parents[1])
+    train_halves(moving, two_halves(open_table(moving.recipe.data)) - 1, halves[0].parents[1], seeds=2)
     assert seen == {path: path.stat().st_mtime_ns for path in halves[0].parents[1].rglob("*.pt")}
 
 

@@ -27,6 +27,7 @@ from trimorph.evaluation.validate_halves import has_encoder, refuse_recipe, trai
 from trimorph.evaluation.validate_images import SeenImages, see_images
 from trimorph.evaluation.validate_modes import decoded_modes, displacements
 from trimorph.evaluation.validate_scores import Whitened
+from trimorph.evaluation.validate_seeds import SeedPair, compare_seeds
 from trimorph.evaluation.validate_settings import ValidationSettings
 from trimorph.evaluation.validate_test import PairTest, linear_test, pair_test
 from trimorph.evaluation.validate_verdict import ModeVerdict, Source, judge, say
@@ -48,7 +49,8 @@ class Validation:
 
     ``modes`` has a verdict a mode; ``linear`` and ``given`` are the tests of the linear modes and of those of
     the run's method, ``crossed`` what each half's model makes of the other half, ``power`` what could have
-    been seen; the last three are None where they were not asked for, or cannot be had. ``lines`` say all.
+    been seen; the last three are None where they were not asked for, or cannot be had. ``seeds`` are pairs of
+    models, where there are several of a half set. ``lines`` say all.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class Validation:
     null: Null
     crossed: tuple[Crossed, Crossed] | None
     power: Power | None
+    seeds: tuple[SeedPair, ...]
     lines: tuple[str, ...]
 
     @property
@@ -81,8 +84,11 @@ def plan_validation(run: Path | str, settings: ValidationSettings) -> tuple[str,
     ]
     if settings.retrain:
         seconds = max((float(line.get("seconds", 0.0)) for line in opened.metrics()), default=0.0)
+        several = f", with {settings.seeds} seeds each" if settings.seeds > 1 else ""
+        took = "as the run took" if settings.seeds == 1 else f"{settings.seeds} times as long as the run took"
         lines.append(
-            f"two half sets trained apart by the run's recipe: about {_clock(seconds)}, as the run took; "
+            f"two half sets trained apart by the run's recipe{several}: about "
+            f"{_clock(settings.seeds * seconds)}, {took}; "
             "less where they are there already, nothing with --no-retrain; "
             f"8 times {min(MOST, count // 2)} images decoded by them"
         )
@@ -122,26 +128,16 @@ def validate(
     asked: dict[str, Any] = {"modes": settings.modes, "seed": settings.seed}
     linear, seen = linear_test(images, shuffles=settings.shuffles, **asked)
     region = None if settings.region is None else named_region(images, linear.mean, settings.region)
-    given, displacement, crossed = None, None, None
+    again = _Retrained()
     if settings.retrain:
-        home = opened.path / "analysis" / "validation_halves"
-        halves = train_halves(opened, images.half, home, observer=observer)
-        given, displacement = _given(seen, halves, linear, settings)
-        if all(has_encoder(half) for half in halves):
-            crossed = cross(
-                opened,
-                halves,
-                images.half,
-                epoch=epoch,
-                seed=settings.seed,
-                progress=_part(progress, "crossing"),
-            )
+        again = _retrained(opened, images, seen, linear, settings, epoch, observer, progress)
+    given = again.given
     draws = draw_nulls(
         images, linear, given, count=settings.nulls, progress=_part(progress, "nulls"), **asked
     )
     null = draws.null
     tests: dict[Source, PairTest] = {"linear": linear} if given is None else {"run": given, "linear": linear}
-    modes = judge(tests, null, level=settings.level, latents=latents, displacement=displacement)
+    modes = judge(tests, null, level=settings.level, latents=latents, displacement=again.displacement)
     power = _power(images, linear, null, modes, settings, region, _part(progress, "power"))
     lines = say(
         modes,
@@ -149,10 +145,11 @@ def validate(
         null=null,
         level=settings.level,
         shuffles=settings.shuffles,
-        crossed=crossed,
+        crossed=again.crossed,
+        seeds=again.seeds,
         power=power,
     )
-    found = Validation(target, modes, linear, given, draws, null, crossed, power, lines)
+    found = Validation(target, modes, linear, given, draws, null, again.crossed, power, again.seeds, lines)
     with new_folder(target, holds="validation") as folder:
         write_validation(folder, found, settings, images, box=opened.problem(epoch).box)
     return found
@@ -170,6 +167,40 @@ def _latents(run: Run, settings: ValidationSettings, epoch: int | None) -> Float
         refuse_recipe(run)
     check_unchanged(run.path / "provenance.json")
     return latents
+
+
+@dataclass(frozen=True, eq=False)
+class _Retrained:
+    """What models of half sets add to the test; nothing where none are trained."""
+
+    given: PairTest | None = None
+    displacement: Float[ndarray, " k"] | None = None
+    crossed: tuple[Crossed, Crossed] | None = None
+    seeds: tuple[SeedPair, ...] = ()
+
+
+def _retrained(
+    run: Run,
+    images: SeenImages,
+    seen: Whitened,
+    linear: PairTest,
+    settings: ValidationSettings,
+    epoch: int | None,
+    observer: Observer | None,
+    progress: TELL | None,
+) -> _Retrained:
+    """Train the half sets, and ask their models; modes and cross-encoding are those of the first seeds."""
+    home = run.path / "analysis" / "validation_halves"
+    halves = train_halves(run, images.half, home, seeds=settings.seeds, observer=observer)
+    first, crossed = (halves[0][0], halves[1][0]), None
+    given, displacement = _given(seen, first, linear, settings)
+    pairs: tuple[SeedPair, ...] = ()
+    if settings.seeds > 1:
+        pairs = compare_seeds(run, halves, images, modes=settings.modes, epoch=epoch)
+    if all(has_encoder(half) for half in first):
+        told = _part(progress, "crossing")
+        crossed = cross(run, first, images.half, epoch=epoch, seed=settings.seed, progress=told)
+    return _Retrained(given, displacement, crossed, pairs)
 
 
 def _given(

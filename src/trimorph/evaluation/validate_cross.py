@@ -5,7 +5,7 @@ Letters: n particles, d latent components, p pixels of the disk, c states.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -153,10 +153,8 @@ def _look(
     method, other = methods
     disk = method.disk.limit(resolution=method.stages[-1].resolution)
     seen = [_grouped(batch, method) for batch in batches]
+    first, second = encoded(method, seen), encoded(other, seen)
     with torch.no_grad():
-        first = torch.cat([method.encode(batch.limit(disk)).mean.float() for batch in seen])
-        place = other.disk.limit(resolution=other.stages[-1].resolution)
-        second = torch.cat([other.encode(batch.limit(place)).mean.float() for batch in seen])
         gains = []
         for z in (first, first[torch.from_numpy(order)]):
             parts, start = [], 0
@@ -165,6 +163,14 @@ def _look(
                 start += len(batch)
             gains.append((share * torch.cat(parts)).double().numpy())
     return _Look(first.double().numpy(), second.double().numpy(), *gains)
+
+
+@torch.no_grad()
+def encoded(method: Method, batches: Iterable[Batch]) -> Float[Tensor, "n d"]:
+    """Latents that a model tells of images, at the resolution to which it was trained."""
+    disk = method.disk.limit(resolution=method.stages[-1].resolution)
+    found = [method.encode(_grouped(batch, method).limit(disk)).mean.float() for batch in batches]
+    return torch.cat(found)
 
 
 def _gain(method: Method, batch: Batch, z: Tensor, mean: Tensor) -> Float[Tensor, " b"]:

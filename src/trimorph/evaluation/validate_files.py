@@ -35,6 +35,8 @@ def write_validation(
         write_table(folder / "power.csv", [asdict(rung) for rung in found.power.rungs])
     if found.crossed is not None:
         write_table(folder / "states.csv", _state_rows(found.crossed))
+    if found.seeds:
+        write_table(folder / "seeds.csv", [pair.row() for pair in found.seeds])
     _write_maps(folder, found, images, box=box)
     draw_validation(folder / "validation.png", found, level=settings.level)
     with atomic_path(folder / "verdict.json") as temporary:
@@ -58,6 +60,7 @@ def _verdict(found: Validation, settings: ValidationSettings, images: SeenImages
             "parametric": found.null.parametric,
         },
         "crossed": None if crossed is None else [_numbers(one) for one in crossed],
+        "seeds": [pair.row() for pair in found.seeds],
         "power": None
         if power is None
         else {

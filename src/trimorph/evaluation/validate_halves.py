@@ -36,27 +36,35 @@ def has_encoder(run: Run) -> bool:
     return not (isinstance(settings, LatentSettings) and settings.encoder in ("none", "given"))
 
 
+Halves = tuple[tuple[Run, ...], tuple[Run, ...]]
+"""Models of half set 1, and of 2, a seed each."""
+
+
 def train_halves(
-    run: Run, half: Int[ndarray, " n"], folder: Path, *, observer: Observer | None = None
-) -> tuple[Run, Run]:
-    """The run's recipe on each half set, with other seeds; runs that are there are used or gone on with.
+    run: Run, half: Int[ndarray, " n"], folder: Path, *, seeds: int = 1, observer: Observer | None = None
+) -> Halves:
+    """The run's recipe on each half set, with so many seeds; runs that are there are used or gone on with.
 
     ``half`` is 0 or 1 for each of the particles in use.
     """
     table = open_table(run.recipe.data)
-    found = []
+    found: list[tuple[Run, ...]] = []
     for side in (0, 1):
         rows = np.unique(table.row[half == side])
         name = f"half_{side + 1}_{hashlib.sha256(rows.tobytes()).hexdigest()[:8]}"
-        index, target = folder / f"{name}.txt", folder / name
+        index = folder / f"{name}.txt"
         if not index.is_file():
             folder.mkdir(parents=True, exist_ok=True)
             with atomic_path(index) as temporary:
                 temporary.write_text("\n".join(map(str, rows)) + "\n", encoding="utf-8")
         data = replace(run.recipe.data, index=index, half=None, subset=None, first=None)
-        training = replace(run.recipe.training, seed=run.recipe.training.seed + 1 + side)
-        recipe = replace(run.recipe, data=data, training=training).resolved()
-        if target.is_dir() and not checkpoints(target / "checkpoints"):
-            shutil.rmtree(target)  # stopped before anything was learned
-        found.append(trained(recipe, target, observer=observer))
+        models = []
+        for number in range(seeds):
+            seed = run.recipe.training.seed + 1 + side + 2 * number
+            recipe = replace(run.recipe, data=data, training=replace(run.recipe.training, seed=seed))
+            target = folder / (f"{name}_seed{number + 1}" if number else name)
+            if target.is_dir() and not checkpoints(target / "checkpoints"):
+                shutil.rmtree(target)  # stopped before anything was learned
+            models.append(trained(recipe.resolved(), target, observer=observer))
+        found.append(tuple(models))
     return found[0], found[1]

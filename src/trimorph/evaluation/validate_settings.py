@@ -19,6 +19,9 @@ class ValidationSettings:
     retrain: bool = True
     """Train the run's own recipe on each half set, and test what these models decode. It takes about as long
     as the run did; models that are there from an earlier validation are used again."""
+    seeds: int = 1
+    """Models that are trained of each half set, with seeds of their own. Two or more tell how much of what
+    half sets disagree on is due to training; it takes as many times as long."""
     nulls: int = 8
     """Data sets in which nothing differs that are redrawn and tested."""
     power: bool = True
@@ -41,9 +44,15 @@ class ValidationSettings:
 
     def __post_init__(self) -> None:
         check_range("nulls", self.nulls, least=1)
+        check_range("seeds", self.seeds, least=1)
         check_range("modes", self.modes, least=1, most=20)
         check_range("moved", self.moved, above=0, most=0.99)
         check_range("level", self.level, above=0, most=0.5)
+        if self.seeds > 1 and not self.retrain:
+            raise InputError(
+                f"Found {self.seeds} seeds and no training of half sets; wanted one of them. Leave --seeds "
+                "or --no-retrain out."
+            )
         if self.region is not None and not self.power:
             raise InputError(
                 f'Found the region "{self.region}" and no power to find; wanted one of them. Leave --region '

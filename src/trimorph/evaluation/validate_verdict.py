@@ -15,6 +15,7 @@ from numpy import ndarray
 from trimorph.evaluation.nulls import Null, NullDraws, holm, mode_p
 from trimorph.evaluation.power import Power
 from trimorph.evaluation.validate_cross import Crossed
+from trimorph.evaluation.validate_seeds import SeedPair, seed_line
 from trimorph.evaluation.validate_test import PairTest
 from trimorph.run.components import principal_components
 
@@ -125,6 +126,7 @@ def say(
     level: float,
     shuffles: int,
     crossed: tuple[Crossed, Crossed] | None,
+    seeds: tuple[SeedPair, ...],
     power: Power | None,
 ) -> tuple[str, ...]:
     """All that was found, in words; the verdict first."""
@@ -141,6 +143,8 @@ def say(
     )
     if crossed is not None:
         lines += [_cross_line(one, side) for side, one in enumerate(crossed, start=1)]
+    if seeds:
+        lines.append(seed_line(seeds))
     if power is not None:
         lines.append(power_line(power, level))
     return tuple(lines)
