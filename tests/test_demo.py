@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 import trimorph
+from trimorph.methods import linear
 
 SCRIPT = Path(__file__).resolve().parents[1] / "examples" / "demo.py"
 
@@ -70,6 +71,7 @@ def test_stopped_while_it_trains(
         threading.Thread(target=press, daemon=True).start()
         return train(replace(recipe, settings=settings), folder, observer=observer)
 
+    monkeypatch.setattr(linear, "IMAGES_SHOWN", 400)  # what comes before that stage
     monkeypatch.setattr(trimorph, "train", small)
     monkeypatch.setattr(trimorph, "simulate", lambda *a, **k: simulate(*a, **{**k, "count": 200}))
     assert demo.ending(tmp_path / "demo") == 130
