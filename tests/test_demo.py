@@ -14,7 +14,6 @@ from types import ModuleType
 import pytest
 
 import trimorph
-from trimorph.methods import linear
 
 SCRIPT = Path(__file__).resolve().parents[1] / "examples" / "demo.py"
 
@@ -59,11 +58,11 @@ def test_stopped_while_it_trains(
     train, simulate = trimorph.train, trimorph.simulate
 
     def small(recipe: trimorph.Recipe, folder: Path, *, observer: object) -> trimorph.Run:
-        settings = replace(recipe.settings, width=16, encoder_width=16)
+        settings = replace(recipe.settings, width=16, encoder="pixels", encoder_width=16)
         log = folder / "log.txt"
 
         def press() -> None:
-            while not (log.exists() and "stage coarse" in log.read_text()):
+            while not (log.exists() and "stage " in log.read_text()):
                 pause.wait(0.01)
             signal.raise_signal(signal.SIGINT)
 
@@ -71,7 +70,6 @@ def test_stopped_while_it_trains(
         threading.Thread(target=press, daemon=True).start()
         return train(replace(recipe, settings=settings), folder, observer=observer)
 
-    monkeypatch.setattr(linear, "IMAGES_SHOWN", 400)  # what comes before that stage
     monkeypatch.setattr(trimorph, "train", small)
     monkeypatch.setattr(trimorph, "simulate", lambda *a, **k: simulate(*a, **{**k, "count": 200}))
     assert demo.ending(tmp_path / "demo") == 130

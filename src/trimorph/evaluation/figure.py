@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def draw_recovery(
     path: Path,
     *,
-    z: Float[ndarray, "n d"],
+    z: Float[ndarray, "n k"],
     coordinate: Float[ndarray, " n"],
     quantity: str,
     maps: Float[ndarray, "m d d d"],
