@@ -24,7 +24,7 @@ Made = tuple[ImagesInMemory, Tensor, KnownHinge]
 
 @pytest.fixture(scope="module")
 def made() -> Made:
-    stack, z = images(ANGLES)
+    stack, z = images(ANGLES[1::2])
     return stack, z, KnownHinge(KnownHingeSettings(), Problem(BOX, PIXEL, len(stack), 40.0, stack.noise))
 
 
@@ -35,10 +35,11 @@ def bodies(made: Made, z: Tensor, at: float) -> list[Body]:
 def test_at_a_wide_bandwidth_the_moving_part_is_sharper_and_where_the_state_has_it(made: Made) -> None:
     stack, z, method = made
     distance = np.abs(z.numpy()[:, 0] - END)[None]
-    wide = {"least": 5 * EACH, "narrowest": 0.8}
-    _, (plain,) = reconstruct_around(stack, distance, **wide)
-    _, (moved,) = reconstruct_around(stack, distance, moving=[bodies(made, z, END)], **wide)
-    assert plain.number.min() == moved.number.min() >= 5 * EACH
+    wide = 3 * EACH
+    _, (plain,) = reconstruct_around(stack, distance, least=wide)
+    _, (moved,) = reconstruct_around(stack, distance, least=wide, moving=[bodies(made, z, END)])
+    assert plain.number.min() >= wide
+    assert moved.number.min() >= wide
     there = method.residue_motion(torch.tensor([[END]])).place(method.position)[0][method.moving]
     region = torch.as_tensor(around(there.numpy(), box=BOX, pixel_size=PIXEL, reach=6.0, edge=6.0))
     blurred, sharp = (agreement(found.reconstruction.map, density(END), region) for found in (plain, moved))
@@ -48,19 +49,18 @@ def test_at_a_wide_bandwidth_the_moving_part_is_sharper_and_where_the_state_has_
     ]
     assert halves[1] > halves[0]
     # at the other end it is not what is seen
-    assert sharp > agreement(moved.reconstruction.map, density(float(ANGLES[0])), region) + 0.2
+    assert sharp > agreement(moved.reconstruction.map, density(float(ANGLES[1])), region) + 0.2
 
 
 def test_where_nothing_moves_it_is_the_map_without(made: Made) -> None:
     stack, z, _ = made
-    distance = np.stack([np.abs(z.numpy()[:, 0] - angle) for angle in (-END, END)])
+    distance = np.abs(z.numpy().T - END)
     still = bodies(made, torch.zeros_like(z), 0.0)
-    _, plain = reconstruct_around(stack, distance, least=100)
-    _, moved = reconstruct_around(stack, distance, least=100, moving=[still, still])
-    for one, other in zip(plain, moved, strict=True):
-        np.testing.assert_array_equal(one.bandwidth, other.bandwidth)
-        wanted = one.reconstruction.map
-        np.testing.assert_allclose(other.reconstruction.map, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
+    _, (plain,) = reconstruct_around(stack, distance, least=100)
+    _, (moved,) = reconstruct_around(stack, distance, least=100, moving=[still])
+    np.testing.assert_array_equal(plain.bandwidth, moved.bandwidth)
+    wanted = plain.reconstruction.map
+    np.testing.assert_allclose(moved.reconstruction.map, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
 
 
 def test_motions_seen_from_a_state_are_those_of_points_there() -> None:
