@@ -25,9 +25,9 @@ def parse(*words: str):
 def test_flags_of_all_three_kinds():
     recipe, output, processes = parse(
         "toy", "some.star", "-o", "out", "--epochs", "7", "--latents", "table", "--box", "32", "--half", "2",
-        "--batch-size", "5", "--precision", "bfloat16", "--no-window",
+        "--batch-size", "5", "--precision", "bfloat16", "--no-window", "--processes", "3",
     )  # fmt: skip
-    assert output == Path("out")
+    assert (output, processes) == (Path("out"), 3)
     assert recipe.method == "toy"
     assert recipe.settings == ToySettings(epochs=7, latents="table")
     assert (recipe.data.particles, recipe.data.box, recipe.data.half) == (Path("some.star"), 32, 2)

@@ -106,7 +106,7 @@ def test_files_of_latents(tmp_path: Path, name: str) -> None:
 
 
 def test_the_command_line_needs_no_encoder(made: Simulation, run: trimorph.Run, tmp_path: Path) -> None:
-    asked, output = parse(
+    asked, output, _ = parse(
         ["segments", str(made.star), "--latents-from", str(run.path), "-o", str(tmp_path / "out")]
     )
     settings = with_given_latents(asked).settings

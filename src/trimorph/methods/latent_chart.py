@@ -48,6 +48,9 @@ of this that is more than the scatter of posterior means."""
 ALIKE = 1.1
 """Functions that leave at most so many times what the best leaves are as good; the slowest is taken."""
 
+MIXED = 0.98
+"""What a sum of functions has to leave, at most, of what the best of them leaves alone."""
+
 
 @dataclass(frozen=True, eq=False)
 class LatentChart:
@@ -70,7 +73,8 @@ def latent_chart(
     Distances are those of densities, so modes come with their lengths, not in units of their priors.
     Candidates are the slowest functions (eigenvectors of the graph's Laplacian) on the graph of nearest
     neighbours. They are taken as long as each predicts a quarter of what those before it leave beyond the
-    scatter of posterior means, so harmonics of those that are there add nothing.
+    scatter of posterior means, so harmonics of those that are there add nothing. A sum of them is taken where
+    it leaves less than each alone.
 
     Source: Belkin & Niyogi, Neural Comput. 15 (2003) 1373 (Laplacian eigenmaps); choice of functions that are
     not harmonics of others: Dsilva et al., Appl. Comput. Harmon. Anal. 44 (2018) 759.
@@ -149,29 +153,48 @@ def _choose(
     What is as little as the places' own scatter is ``enough``. The first is not the one that leaves least:
     that may be a line which runs through one state of a part and then back through the other.
     """
-    kept: list[int] = []
-    left = 1.0
-    while len(kept) < min(most, function.shape[1]) and left > enough:
-        rest = [number for number in range(function.shape[1]) if number not in kept]
-        leaves = {number: _unexplained(function[:, [*kept, number]], x) for number in rest}
+    kept, left, rest = function[:, :0], 1.0, list(function.T)
+    while rest and kept.shape[1] < most and left > enough:
+        leaves = [_unexplained(np.column_stack([kept, one]), x) for one in rest]
         limit = min(GAIN * left, enough + NEW * (left - enough))
-        useful = [number for number in rest if leaves[number] <= limit]
+        if kept.shape[1]:
+            mixed = np.column_stack([kept, _mixture(function, _error(kept, x))])
+            without = _unexplained(mixed, x)
+            if without <= min(limit, MIXED * min(leaves)):
+                kept, left = mixed, without
+                continue
+        best = ALIKE * min(leaves) if kept.shape[1] else limit
+        useful = [place for place, value in enumerate(leaves) if value <= min(limit, best)]
         if not useful:
             break
-        best = ALIKE * min(leaves[number] for number in useful) if kept else limit
-        kept.append(next(number for number in useful if leaves[number] <= best))
-        left = leaves[kept[-1]]
-    return function[:, kept], left
+        kept, left = np.column_stack([kept, rest.pop(useful[0])]), leaves[useful[0]]
+    return kept, left
+
+
+def _mixture(function: Float[ndarray, "m e"], error: Float[ndarray, "m k"]) -> Float[ndarray, " m"]:
+    """The sum of functions nearest to the largest principal component of what is left, of deviation 1.
+
+    Functions that are about equally slow come mixed with each other, as a part that is there or not with
+    harmonics of a motion: each shows some of the part, and their sum all of it.
+    """
+    error = error - error.mean(0)
+    along = error @ np.linalg.eigh(error.T @ error)[1][:, -1]
+    mixed = function @ np.linalg.lstsq(function, along, rcond=None)[0]
+    return np.asarray(mixed / mixed.std())
 
 
 def _unexplained(coordinate: Float[ndarray, "m c"], x: Float[ndarray, "m k"]) -> float:
-    """Share of the variance of x that the mean of the nearest neighbours in a chart does not predict.
+    """Share of the variance of x that the mean of the nearest neighbours in a chart does not predict."""
+    return float((_error(coordinate, x) ** 2).sum() / ((x - x.mean(0)) ** 2).sum())
+
+
+def _error(coordinate: Float[ndarray, "m c"], x: Float[ndarray, "m k"]) -> Float[ndarray, "m k"]:
+    """What the mean of the nearest neighbours in a chart leaves of x.
 
     The chart is blurred a little, as a function of two values may hide another in their last digits.
     """
     blur = BLUR * np.random.default_rng(0).standard_normal(coordinate.shape)
-    error = x - x[_nearest(coordinate + blur, NEIGHBOURS)].mean(1)
-    return float((error**2).sum() / ((x - x.mean(0)) ** 2).sum())
+    return np.asarray(x - x[_nearest(coordinate + blur, NEIGHBOURS)].mean(1))
 
 
 def _nearest(x: Float[ndarray, "m k"], count: int) -> Int[ndarray, "m b"]:
