@@ -8,7 +8,7 @@ import torch
 from methods.test_structure_method import Z, made
 from trimorph.core.rigid_blend import blended_displacement, turn_quaternion
 from trimorph.core.rotations import vector_to_matrix
-from trimorph.methods.segment_merge import MotionMoments, groups_alike, owners
+from trimorph.methods.segment_merge import MotionMoments, groups_alike, groups_untold, groups_within, owners
 from trimorph.methods.segment_report import living
 from trimorph.methods.segmentation import Segmentation
 from trimorph.methods.segments import Segments
@@ -85,24 +85,60 @@ def test_large_motions_are_alike_to_a_share_of_them() -> None:
     assert len(groups_alike(found, moments, torch.randn(4, 3), limit=0.5)) == 2
 
 
+def sliding(slide: list[float]) -> MotionMoments:
+    """Of segments that slide along x by these lengths in Å."""
+    matrix = torch.zeros(1, len(slide), 3, 4, dtype=torch.float64)
+    matrix[0, :, 0, 3] = torch.tensor(slide)
+    return MotionMoments(torch.einsum("vsix,vtiy->sxty", matrix, matrix))
+
+
+def in_a_row(sizes: list[int], lines: list[int]) -> list[Segment]:
+    """Segments of these sizes, one after the other."""
+    ends = torch.tensor(sizes).cumsum(0).tolist()
+    return [
+        Segment(number, lines[number], 1, size, tuple(range(end - size, end)))
+        for number, (size, end) in enumerate(zip(sizes, ends, strict=True))
+    ]
+
+
+def named(groups: list[list[Segment]]) -> list[list[int]]:
+    return [[one.number for one in group] for group in groups]
+
+
+def test_the_two_ends_of_a_chain_may_be_one_and_the_least_told_apart_are_joined() -> None:
+    """The images ask for 10 nats an Å and residue that is wrong; 2 and 0 slide alike, with 1 between."""
+    slide, sizes = [0.0, 6.0, 0.2, 2.0, 0.0], [20, 5, 10, 4, 3]
+    found, moments = in_a_row(sizes, lines=[0, 0, 0, 0, 1]), sliding(slide)
+    position = torch.randn(sum(sizes), 3, generator=torch.Generator().manual_seed(0))
+    assert named(groups_alike(found, moments, position, limit=0.5)) == [[0, 2], [1], [3], [4]]
+
+    def misfit(groups: list[list[Segment]]) -> float:
+        wrong = [
+            len(one.residues) * abs(slide[one.number] - slide[group[0].number])
+            for group in groups
+            for one in group
+        ]
+        return 10 * sum(wrong)
+
+    single = [[one] for one in found]
+
+    assert named(groups_untold(single, moments, position, misfit=misfit, enough=19.0)) == named(single)
+    groups = groups_untold(single, moments, position, misfit=misfit, enough=21.0)
+    assert named(groups) == [[0, 2], [1], [3], [4]]
+    for most, expected in ((3, [[0, 2], [1], [3]]), (2, [[0, 2, 3], [1]]), (1, [[0, 2, 3, 1]])):
+        kept = groups_within(groups, moments, position, misfit=misfit, most=[most, 1])
+        assert named(kept) == [*expected, [4]]
+
+
 def test_neighbours_are_joined_from_the_most_alike_on() -> None:
     """Segments that slide by 0, 0.3, 0.9 and 5 Å; and one on another line that slides as its neighbour."""
-    slide = torch.tensor([0.0, 0.3, 0.9, 5.0, 5.0])
-    matrix = torch.zeros(1, 5, 3, 4, dtype=torch.float64)
-    matrix[0, :, 0, 3] = slide
-    moments = MotionMoments(torch.einsum("vsix,vtiy->sxty", matrix, matrix))
+    moments = sliding([0.0, 0.3, 0.9, 5.0, 5.0])
     sizes = [3, 5, 9, 2, 2]
-    found, start = [], 0
-    for number, size in enumerate(sizes):
-        rows = tuple(range(start, start + size))
-        found.append(Segment(number, int(number == 4), 1, size, rows))
-        start += size
-    position = torch.randn(start, 3, generator=torch.Generator().manual_seed(0))
+    found = in_a_row(sizes, lines=[0, 0, 0, 0, 1])
+    position = torch.randn(sum(sizes), 3, generator=torch.Generator().manual_seed(0))
 
     def numbers(limit: float) -> list[list[int]]:
-        return [
-            [one.number for one in group] for group in groups_alike(found, moments, position, limit=limit)
-        ]
+        return named(groups_alike(found, moments, position, limit=limit))
 
     assert numbers(0.0) == [[0], [1], [2], [3], [4]]
     assert numbers(0.5) == [[1, 0], [2], [3], [4]]  # the third differs from the second by 0.6

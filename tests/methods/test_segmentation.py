@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from trimorph.methods.segment_lines import share_out
-from trimorph.methods.segmentation import Segmentation
+from trimorph.methods.segmentation import Segmentation, stretches
 
 LINE = torch.tensor(30 * [0] + 3 * [-1] + 10 * [1] + 2 * [0] + 4 * [2])
 COUNTS = torch.tensor([4, 2, 1])
@@ -131,7 +131,38 @@ def test_owners_are_saved_and_older_states_have_none() -> None:
     state = made.state_dict()
     other.load_state_dict(state)
     assert torch.equal(other.owners, made.owners)
-    del state["owner"]
+    del state["owner"], state["used"]
     fresh = disturbed()
     fresh.load_state_dict(state)
     assert fresh.owners.tolist() == list(range(7))
+    assert torch.equal(fresh.used, fresh.valid)
+
+
+def test_few_segments_are_as_long_and_all_of_them_part_these() -> None:
+    """A chain of 120 residues with 5 segments and one of 60 with 2, whose few are all that they have."""
+    made = Segmentation(torch.arange(180) // 120, torch.tensor([5, 2]), exponent=20.0)
+    made.use(2, beyond=4)
+    assert made.used.sum(1).tolist() == [2, 2]
+    best = made(sampled=False).argmax(1)
+    assert [len(run) for run in best.split([60, 60, 30, 30])] == [60, 60, 30, 30]
+    assert stretches(best) == [0, 60, 120, 150]
+    with torch.no_grad():
+        made.mean[0, 0] += 0.5  # by 12 residues
+    parent = made.use_all()
+    assert bool(made.used[made.valid].all())
+    after = made(sampled=False).argmax(1)
+    assert stretches(after) == [0, 24, 48, 72, 96, 120, 150]
+    first, second = best[0], best[119]
+    assert parent.tolist() == [int(first)] * 3 + [int(second)] * 2 + [5, 6]
+    assert torch.equal(made.use_all(), torch.arange(7))
+    assert torch.equal(made(sampled=False).argmax(1), after)
+
+
+def test_segments_laid_anew_are_the_same_parameters() -> None:
+    made = disturbed()
+    before = dict(made.named_parameters())
+    made.lay(LINE, torch.tensor([2, 1, 1]))
+    assert all(value is before[name] for name, value in made.named_parameters())
+    assert made.count == 4
+    assert made.mean.shape == (3, 3, 2)
+    assert stretches(made(sampled=False)[LINE == 0].argmax(1)) == [0, 16]

@@ -168,6 +168,37 @@ def _share_gradients(method: Segments, images: MadeImages, expected: dict[str, T
     torch.distributed.destroy_process_group()
 
 
+def test_segments_that_part_move_as_before(problem: Problem) -> None:
+    """Of fourteen six are used at first: each part turns about its own centroid, and nothing changes."""
+    method = build(problem, segments=14, coarse_to_fine=True, epochs=10)
+    assert method.rigid is not None
+    method.rigid.begin()
+    disturb(method)
+    method.rigid.segmentation.exponent = 1e5
+    z = torch.tensor([[1.0], [-2.0]])
+    with torch.no_grad():
+        before = method.decode(z).position
+        assert len(method.segments()) <= 6
+        method.rigid.use_all(method.position)
+        assert len(method.segments()) == 14
+        torch.testing.assert_close(method.decode(z).position, before, rtol=0, atol=2e-3)
+    assert float((before - method.position).abs().max()) > 1
+
+
+def test_few_segments_begin_as_more_and_old_checkpoints_as_they_are(problem: Problem) -> None:
+    old, new, fresh = (build(problem, coarse_to_fine=True, epochs=10) for _ in range(3))
+    list(new.begin())
+    assert old.rigid is not None
+    assert new.rigid is not None
+    assert fresh.rigid is not None
+    assert (old.rigid.segmentation.count, new.rigid.segmentation.count) == (2, 6)
+    z = torch.ones(1, 1)
+    for saved in (disturb(new), disturb(old), new):
+        fresh.load_state_dict(saved.state_dict())
+        with torch.no_grad():
+            assert torch.equal(fresh.decode(z).position, saved.decode(z).position)
+
+
 def test_two_processes_have_the_gradients_of_one(moving: tuple[MadeImages, Tensor, Problem]) -> None:
     images, _, problem = moving
     method = disturb(build(problem, encoder="none")).eval()

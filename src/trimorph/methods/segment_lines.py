@@ -18,6 +18,10 @@ LINKED = 10.0
 """Distance in Å within which residues that follow each other in a chain are taken to be linked."""
 
 
+PIECES = 6
+"""Segments, at least, that training begins with where several are to be learned."""
+
+
 def chain_links(position: Float[Tensor, "g 3"], chain: Int[Tensor, " g"]) -> Int[Tensor, "p 2"]:
     """Residues that follow each other in a chain and lie within LINKED, so that a link joins them."""
     first = torch.arange(len(chain) - 1, device=chain.device)
@@ -48,11 +52,15 @@ def followed(
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Number of each residue's line from 0, or -1, the residue that it follows, and each line's segments."""
+    """Number of each residue's line from 0, or -1, the residue that it follows, and each line's segments.
+
+    ``counts`` are those that it may keep, ``pieces`` those that it begins with.
+    """
 
     line: Int[Tensor, " g"]
     follows: Int[Tensor, " g"]
     counts: Int[Tensor, " c"]
+    pieces: Int[Tensor, " c"]
 
 
 def lay_lines(problem: Problem, free: Bool[Tensor, " g"], *, most: int) -> Lines:
@@ -60,7 +68,8 @@ def lay_lines(problem: Problem, free: Bool[Tensor, " g"], *, most: int) -> Lines
 
     Without parts of the user every chain is a line, and they share ``most`` segments out. A part of several
     segments is treated so, too, with its own number; one of a single segment is a line, whatever its chains.
-    Residues without a link are on no line and follow others, but in parts of one segment.
+    Residues without a link are on no line and follow others, but in parts of one segment. Where few segments
+    are learned, PIECES begin: a segment that holds parts of two bodies finds a place for neither.
     """
     assert problem.points is not None  # so checked
     assert problem.chain is not None
@@ -68,6 +77,7 @@ def lay_lines(problem: Problem, free: Bool[Tensor, " g"], *, most: int) -> Lines
     links, own = chain_links(position, chain), torch.arange(len(chain))
     follows, name = own.clone(), torch.full_like(own, -1)
     sizes: list[Tensor] = []
+    pieces: list[Tensor] = []
     for rows, segments in _regions(problem, most):
         leads = rows & free
         if problem.part is None or segments > 1:
@@ -80,8 +90,10 @@ def lay_lines(problem: Problem, free: Bool[Tensor, " g"], *, most: int) -> Lines
         found, number = torch.unique(part[leads], return_inverse=True)
         name[leads] = number + sum(map(len, sizes))
         size = torch.bincount(number, minlength=len(found))
-        sizes.append(share_out(size, segments))
-    return Lines(name, follows, torch.cat(sizes))
+        kept = share_out(size, segments)
+        sizes.append(kept)
+        pieces.append(torch.where(kept > 1, share_out(size, max(segments, PIECES)), kept))
+    return Lines(name, follows, torch.cat(sizes), torch.cat(pieces))
 
 
 def _regions(problem: Problem, most: int) -> list[tuple[Bool[Tensor, " g"], int]]:

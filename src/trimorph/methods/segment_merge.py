@@ -1,12 +1,14 @@
-"""Merging of segments: neighbours that move as one become one, and the dead go to where their residues are.
+"""Merging of segments: those that move as one become one, and the dead go to where their residues are.
 
 Letters: v latents, s segments.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from jaxtyping import Float, Int
@@ -81,18 +83,19 @@ class MotionMoments:
 def groups_alike(
     found: Sequence[Segment], moments: MotionMoments, position: Float[Tensor, "g 3"], *, limit: float
 ) -> list[Group]:
-    """Segments in groups of neighbours that move as one, the first of each its owner.
+    """Segments in groups that move as one, the first of each its owner.
 
     Their motions differ by less than ``limit`` (Å), or than SMALL of the larger one; none do where it is
-    zero. Of all neighbours those two are joined first that differ least, at the residues of both; the motion
-    of two that are joined is that of the one with more residues. ``found`` is in the order of the lines.
+    zero. Of all pairs on a line those two are joined first that differ least, at the residues of both; the
+    motion of two that are joined is that of the one with more residues. ``found`` is in the order of the
+    lines.
     """
     groups = [[one] for one in found]
     while limit > 0:
         near = {}
-        for i in neighbours(groups):
-            apart, size = compared(groups[i], groups[i + 1], moments, position)
-            near[i] = apart / max(limit, SMALL * size)
+        for i, j in pairs(groups):
+            apart, size = compared(groups[i], groups[j], moments, position)
+            near[i, j] = apart / max(limit, SMALL * size)
         if not near or min(near.values()) >= 1:
             break
         groups = joined(groups, min(near, key=near.__getitem__))
@@ -107,7 +110,7 @@ def groups_untold(
     misfit: Callable[[list[Group]], float],
     enough: float,
 ) -> list[Group]:
-    """Groups of neighbours after those are joined which the images do not tell apart.
+    """Groups after those are joined which the images do not tell apart.
 
     That is so where ``misfit``, minus the logarithm of the images' likelihood, rises by less than ``enough``
     nats. The most alike are tried first, and two that were told apart are not tried again as they are.
@@ -115,28 +118,59 @@ def groups_untold(
     refused: set[tuple[tuple[int, ...], ...]] = set()
     before = misfit(groups)
     while True:
-        tried = {i: _names(groups[i : i + 2]) for i in neighbours(groups)}
-        open_ = [i for i, names in tried.items() if names not in refused]
+        open_ = [pair for pair in likely(groups, moments, position) if _names(groups, pair) not in refused]
         if not open_:
             return groups
-        i = min(open_, key=lambda i: compared(groups[i], groups[i + 1], moments, position)[0])
-        trial = joined(groups, i)
+        trial = joined(groups, open_[0])
         after = misfit(trial)
         if after - before < enough:
             groups, before = trial, after
         else:
-            refused.add(tried[i])
+            refused.add(_names(groups, open_[0]))
 
 
-def neighbours(groups: Sequence[Group]) -> list[int]:
-    """Numbers of the groups that are followed by another on their line."""
-    return [i for i in range(len(groups) - 1) if groups[i][0].line == groups[i + 1][0].line]
+def groups_within(
+    groups: list[Group],
+    moments: MotionMoments,
+    position: Float[Tensor, "g 3"],
+    *,
+    misfit: Callable[[list[Group]], float],
+    most: Sequence[int],
+) -> list[Group]:
+    """Groups after those are joined which the images tell apart least, until a line has its ``most``."""
+    while True:
+        count = Counter(group[0].line for group in groups)
+        crowded = [
+            pair
+            for pair in likely(groups, moments, position)
+            if count[line := groups[pair[0]][0].line] > most[line]
+        ]
+        if not crowded:
+            return groups
+        groups = min((joined(groups, pair) for pair in crowded), key=misfit)
 
 
-def joined(groups: Sequence[Group], i: int) -> list[Group]:
-    """The groups with one and its follower as one, which moves as the larger of them."""
-    pair = sorted(groups[i : i + 2], key=lambda group: -sum(len(one.residues) for one in group))
-    return [*groups[:i], pair[0] + pair[1], *groups[i + 2 :]]
+def pairs(groups: Sequence[Group]) -> list[tuple[int, int]]:
+    """Numbers of any two groups of the same line."""
+    return [(i, j) for i, j in combinations(range(len(groups)), 2) if groups[i][0].line == groups[j][0].line]
+
+
+def likely(
+    groups: Sequence[Group], moments: MotionMoments, position: Float[Tensor, "g 3"]
+) -> list[tuple[int, int]]:
+    """Pairs that may be one: neighbours, and each group with the one most like it; the most alike first."""
+    apart = {(i, j): compared(groups[i], groups[j], moments, position)[0] for i, j in pairs(groups)}
+    chosen = {pair for pair in apart if pair[1] == pair[0] + 1}
+    for i in {i for pair in apart for i in pair}:
+        chosen.add(min((pair for pair in apart if i in pair), key=apart.__getitem__))
+    return sorted(chosen, key=apart.__getitem__)
+
+
+def joined(groups: Sequence[Group], pair: tuple[int, int]) -> list[Group]:
+    """The groups with two of them as one, which moves as the larger, in the place of the first."""
+    i, j = pair
+    first, second = sorted((groups[i], groups[j]), key=lambda group: -sum(len(one.residues) for one in group))
+    return [*groups[:i], first + second, *groups[i + 1 : j], *groups[j + 1 :]]
 
 
 def compared(
@@ -176,8 +210,8 @@ def owners(segmentation: Segmentation, groups: Sequence[Group]) -> Int[Tensor, "
     return owner
 
 
-def _names(groups: Sequence[Group]) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(one.number for one in group) for group in groups)
+def _names(groups: Sequence[Group], pair: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(one.number for one in groups[i]) for i in pair)
 
 
 def _displacements(motion: RigidMotion) -> Float[Tensor, "v s 4 4"]:

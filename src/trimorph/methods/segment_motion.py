@@ -5,15 +5,17 @@ Letters: v latents, d their dimension, g residues, s segments, c lines, m most s
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from trimorph.core.rigid_blend import blended_displacement, turn_quaternion
 from trimorph.core.screw import screw_shift
 from trimorph.methods.base import Problem
 from trimorph.methods.networks import ResidualMLP
-from trimorph.methods.segment_lines import lay_lines
+from trimorph.methods.segment_lines import PIECES, lay_lines
 from trimorph.methods.segment_problem import moving_residues
 from trimorph.methods.segmentation import Segmentation
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion
@@ -52,7 +54,7 @@ class SegmentMotion(nn.Module):
         super().__init__()
         assert problem.points is not None  # so checked
         free = moving_residues(problem)
-        lines = lay_lines(problem, free, most=most)
+        lines = self.lines = lay_lines(problem, free, most=most)
         follows, own = lines.follows, torch.arange(len(free))
         self.segmentation = Segmentation(lines.line, lines.counts, exponent=sharpness)
         moves = free & (lines.line[follows] >= 0)
@@ -65,9 +67,51 @@ class SegmentMotion(nn.Module):
         self.moves: Tensor
         self.still: Tensor
         self.radius, self.occupancy = problem.radius, occupancy
-        outputs = (7 if occupancy else 6) * self.segmentation.count
+        outputs = self.numbers * self.segmentation.count
         self.network = ResidualMLP(latent_dim, outputs, width=width, layers=layers, last_bias=False)
         nn.init.zeros_(self.network.last.weight)
+        register: Any = self.register_load_state_dict_pre_hook
+        register(_laid_as_saved)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers are a segment's motion."""
+        return 7 if self.occupancy else 6
+
+    def begin(self) -> None:
+        """Take the pieces that training begins with, all still: PIECES of a line that may keep many."""
+        self.lay(self.lines.pieces)
+        if self.segmentation.learned:
+            self.segmentation.use(PIECES, beyond=2 * PIECES)
+
+    def lay(self, counts: Int[Tensor, " c"]) -> None:
+        """Begin anew with this many segments on each line; parameters stay the same objects."""
+        self.segmentation.lay(self.lines.line, counts)
+        last = self.network.last
+        last.out_features = self.numbers * self.segmentation.count
+        last.weight.data = last.weight.new_zeros(last.out_features, last.in_features)
+
+    @torch.no_grad()
+    def use_all(self, position: Float[Tensor, "g 3"]) -> bool:
+        """Part segments until all are in use, and say whether there was a need.
+
+        What was one moves as before, each part about its own centroid.
+        """
+        if bool((self.segmentation.used == self.segmentation.valid).all()):
+            return False
+        before = self._centres(position)
+        parent = self.segmentation.use_all().to(position.device)
+        arm = (self._centres(position) - before[parent]) / self.radius
+        weight = self.network.last.weight.view(self.segmentation.count, self.numbers, -1)[parent]
+        turn = weight[:, :3]
+        weight[:, 3:6] += torch.linalg.cross(turn, arm[:, :, None].expand_as(turn), dim=1)
+        self.network.last.weight.copy_(weight.flatten(0, 1))
+        return True
+
+    def _centres(self, position: Float[Tensor, "g 3"]) -> Float[Tensor, "s 3"]:
+        """Centroids of all segments at their means."""
+        _, centre = self.segmentation.collect(self.segmentation(sampled=False), position)
+        return centre[self.segmentation.valid]
 
     def forward(
         self, z: Float[Tensor, "v d"], position: Float[Tensor, "g 3"], *, sampled: bool
@@ -78,9 +122,8 @@ class SegmentMotion(nn.Module):
             share = self.segmentation(sampled=sampled)
             _, centre = self.segmentation.collect(share, position)
             motion = self.rigid(turn, slide)
-            if not sampled:
-                motion = self._owned(motion, centre[self.segmentation.valid])
-                occupancy = occupancy[:, self.segmentation.owners]
+            motion = self._owned(motion, centre[self.segmentation.valid])
+            occupancy = occupancy[:, self.segmentation.owners]
             middle = self._spread(share, centre.permute(2, 0, 1)[None], position.mT)[0]
             mean = self._spread(share, self.segmentation.padded(motion), self.still)
             there = torch.ones_like(mean[:, 0])
@@ -141,3 +184,12 @@ class SegmentMotion(nn.Module):
         owners = self.segmentation.owners
         rigid, arm = motion[:, owners].mT, (centre - centre[owners]).mT
         return torch.cat([rigid[:, :4].mT, blended_displacement(rigid[:, :4], rigid[:, 4:], arm)], dim=-1)
+
+
+def _laid_as_saved(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Take as many segments as a checkpoint has: those of training, or in old ones those that may be left."""
+    assert isinstance(module, SegmentMotion)
+    saved = len(state[f"{prefix}network.last.weight"])
+    for counts in (module.lines.counts, module.lines.pieces):
+        if len(module.network.last.weight) != saved == module.numbers * int(counts.sum()):
+            module.lay(counts)

@@ -1,8 +1,8 @@
-"""Report of segments: how many are left, which residues they hold, and which neighbours move as one."""
+"""Report of segments: how many are left, which residues they hold, and which of them move as one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import log
 
 import torch
@@ -11,9 +11,16 @@ from torch import Tensor
 from trimorph.core.batch import Batch
 from trimorph.methods.base import Method, Survey
 from trimorph.methods.segment_boundaries import with_spreads
-from trimorph.methods.segment_merge import Group, MotionMoments, groups_alike, groups_untold, owners
+from trimorph.methods.segment_merge import (
+    Group,
+    MotionMoments,
+    groups_alike,
+    groups_untold,
+    groups_within,
+    owners,
+)
 from trimorph.methods.segment_motion import SegmentMotion
-from trimorph.methods.segmentation import Segmentation
+from trimorph.methods.segmentation import Segmentation, stretches
 from trimorph.methods.structure_method import Segment
 
 JUDGED = 1024
@@ -52,9 +59,10 @@ def review_segments(
     misfit: Misfit | None,
     particles: int,
 ) -> list[str]:
-    """Lines for the user: how many segments hold residues, and which neighbours move as one, to ``limit`` Å.
+    """Lines for the user: how many segments hold residues, and which of a line move as one, to ``limit`` Å.
 
-    With ``misfit`` these are merged, and so are neighbours that the images do not tell apart. A segment is a
+    With ``misfit`` these are merged, then those that the images do not tell apart, and then those that they
+    tell apart least until a line has no more than it may keep. A segment is a
     further motion, of six numbers that follow the d latents: the images tell it if they are more likely with
     it by (6 d / 2) ln N for N ``particles``. ``misfit`` (b,) is minus the logarithm of each image's
     likelihood at a latent; it is asked of JUDGED images.   Source: Schwarz, Ann. Stat. 6 (1978) 461.
@@ -65,7 +73,7 @@ def review_segments(
     alike = groups_alike(found, moments, position, limit=limit)
     said = f"segments: {len(found)} of {segmentation.count} hold residues, "
     if misfit is None:
-        return [f"{said}{len(alike)} move on their own", *_lines(found, alike, len(segmentation.sizes))]
+        return [f"{said}{len(alike)} move on their own", *_lines(alike, segmentation)]
     seen = images_seen(method, survey, resolution=resolution)
     enough = 3 * method.latent_dim * log(max(particles, 2))
     as_trained = segmentation.owners
@@ -81,17 +89,21 @@ def review_segments(
         sums = survey.total(torch.stack([told.sum(), told.new_tensor(len(told))])).tolist()
         return float(particles * sums[0] / sums[1])
 
-    groups = groups_untold(alike, moments, position, misfit=misfit_of, enough=enough) if limit else alike
+    untold = groups_untold(alike, moments, position, misfit=misfit_of, enough=enough) if limit else alike
+    most = motion.lines.counts.tolist()
+    groups = groups_within(untold, moments, position, misfit=misfit_of, most=most)
     merge(groups)
     with torch.no_grad():
         left = with_spreads(living(segmentation), segmentation)
     said += f"{len(left)} move on their own"
     if len(left) < len(found):
         said += (
-            f": {len(found) - len(alike)} are merged with a neighbour that moves alike, "
-            f"{len(alike) - len(groups)} with one that the images do not tell apart"
+            f": {len(found) - len(alike)} are merged with one that moves alike, "
+            f"{len(alike) - len(untold)} with one that the images do not tell apart"
         )
-    return [said, *_lines(left, [[one] for one in left], len(segmentation.sizes))]
+    if len(groups) < len(untold):
+        said += f", {len(untold) - len(groups)} as no more may be left"
+    return [said, *_lines([[one] for one in left], segmentation)]
 
 
 def images_seen(method: Method, survey: Survey, *, resolution: float | None) -> list[tuple[Batch, Tensor]]:
@@ -105,21 +117,22 @@ def images_seen(method: Method, survey: Survey, *, resolution: float | None) -> 
     return seen
 
 
-def _lines(found: Sequence[Segment], groups: Sequence[Sequence[Segment]], lines: int) -> list[str]:
-    """The segments of each line, with " = " before those that move as the one before them."""
-    group = {one.number: number for number, members in enumerate(groups) for one in members}
+def _lines(groups: Sequence[Group], segmentation: Segmentation) -> list[str]:
+    """The segments of each line, with " = " between those that move as one."""
     said = []
-    for line in range(lines):
-        text, before = "", -1
-        for one in found:
-            if one.line == line:
-                text += f"{' = ' if group[one.number] == before else ' | '}{_range(one)}"
-                before = group[one.number]
-        said.append(f"segments of chain or part {line + 1}: {text[3:]}")
+    for line, rows in enumerate(segmentation.order.split(segmentation.sizes)):
+        place = {row: rank for rank, row in enumerate(rows.tolist(), start=1)}
+        own = [" = ".join(_ranges(one, place) for one in group) for group in groups if group[0].line == line]
+        said.append(f"segments of chain or part {line + 1}: {' | '.join(own)}")
     return said
 
 
-def _range(segment: Segment) -> str:
-    """Its residues, and by how many of them its beginning is uncertain."""
-    start = segment.spread[0]
-    return f"{segment.first}{f' (± {start:.1f})' if start else ''}-{segment.last}"
+def _ranges(segment: Segment, place: Mapping[int, int]) -> str:
+    """Its stretches, counted along the line, and by how many residues its beginning is uncertain."""
+    ranks = torch.tensor([place[row] for row in segment.residues])
+    starts = stretches(ranks - torch.arange(len(ranks)))
+    first = [str(int(ranks[start])) for start in starts]
+    last = [int(ranks[end - 1]) for end in [*starts[1:], len(ranks)]]
+    if segment.spread[0]:
+        first[0] += f" (± {segment.spread[0]:.1f})"
+    return ", ".join(f"{one}-{other}" for one, other in zip(first, last, strict=True))

@@ -54,9 +54,12 @@ class SegmentsSettings(LatentSettings):
     """Share of these distances that counts in a step; those that vary most may change, so that hinges open.
     1 counts all."""
     merge: float = 0.5
-    """Root mean square distance in Å by which the motions of neighbours may differ, or a twentieth of their
+    """Root mean square distance in Å by which motions in a chain may differ, or a twentieth of their
     size, and still be the same: these are merged at the end of training, and so are those that the images do
     not tell apart. 0 merges none."""
+    polish: bool = False
+    """After training, bring what the encoder says of an image to where the decoder itself says that it lies,
+    by two steps of Gauss and Newton (score likelihood)."""
     segments_beta: float = 1.0
     """Weight of the divergence of the segments' places, widths and weights to their priors."""
     segments_learning_rate: float = 1e-2

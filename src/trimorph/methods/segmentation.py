@@ -6,12 +6,15 @@ k components of a vector.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from trimorph.methods.segment_lines import share_out
 
 START_SPREAD = 0.1
 """Standard deviation of the posteriors at the start; that of the priors is one."""
@@ -59,11 +62,68 @@ class Segmentation(nn.Module):
         self.valid: Tensor
         self.register_buffer("owner", torch.arange(most).repeat(len(counts), 1))
         self.owner: Tensor
+        self.register_buffer("used", derived["valid"].clone())
+        self.used: Tensor
         register: Any = self.register_load_state_dict_pre_hook
-        register(_owners_of_themselves)
+        register(_as_of_old)
         if self.learned:
             self.mean = nn.Parameter(torch.zeros(3, len(counts), most))
             self.log_spread = nn.Parameter(torch.full((3, len(counts), most), START_SPREAD).log())
+
+    def lay(self, line: Int[Tensor, " g"], counts: Int[Tensor, " c"]) -> None:
+        """Begin anew with other numbers of segments; parameters stay the same objects."""
+        fresh = Segmentation(line.cpu(), counts.cpu(), exponent=self.exponent).to(self.place.device)
+        for name, parameter in self.named_parameters():
+            parameter.data = fresh.get_parameter(name).data
+        for name, values in fresh.named_buffers():
+            setattr(self, name, values)
+
+    @torch.no_grad()
+    def use(self, few: int, *, beyond: int) -> None:
+        """Use ``few`` segments, equally long, of lines with more than ``beyond``; others hold nothing yet."""
+        for line, size in enumerate(self.sizes):
+            most = int(self.valid[line].sum())
+            if beyond < most:
+                ends = torch.linspace(0, size, few + 1, dtype=torch.float64)
+                columns = ((torch.arange(few) + 0.5) * most / few).long()
+                self._tile(line, columns, ends)
+
+    @torch.no_grad()
+    def use_all(self) -> Int[Tensor, " s"]:
+        """Part the stretches that segments hold until all are in use; the segment that each was a part of.
+
+        Of lines where all are used already, nothing is changed.
+        """
+        share, parent = self(sampled=False), torch.arange(self.count)
+        for line, rows in enumerate(self.order.split(self.sizes)):
+            most = int(self.valid[line].sum())
+            if int(self.used[line].sum()) == most:
+                continue
+            best = share[rows].argmax(1).cpu()
+            starts = torch.tensor([*stretches(best), len(best)])
+            parts = share_out(starts.diff(), most)
+            ends = [
+                torch.linspace(int(a), int(b), int(n) + 1, dtype=torch.float64)[:-1]
+                for a, b, n in zip(starts, starts[1:], parts, strict=False)
+            ]
+            self._tile(line, torch.arange(most), torch.cat([*ends, starts[-1:].double()]))
+            numbers = self.number[line].cpu()
+            parent[numbers[:most]] = numbers[best[starts[:-1]]].repeat_interleave(parts)
+        return parent
+
+    def _tile(self, line: int, columns: Int[Tensor, " k"], ends: Float[Tensor, " e"]) -> None:
+        """Use these segments of a line alone, between these ends of residues.
+
+        With sigma and pi in proportion to the lengths, neighbours are equally likely where they meet.
+        """
+        ends = ends * float(self.valid[line].sum()) / self.sizes[line]
+        length, middle = ends.diff(), (ends[1:] + ends[:-1]) / 2
+        width = torch.where(length > 1, length - 1, length.log())  # of ELU + 1
+        found = torch.stack([middle - (columns + 0.5), width, length.log()])
+        self.mean[:, line, columns] = found.to(self.mean)
+        self.log_spread[:, line, columns] = math.log(START_SPREAD)
+        self.used[line] = False
+        self.used[line, columns] = True
 
     @property
     def number(self) -> Int[Tensor, "c m"]:
@@ -126,7 +186,7 @@ class Segmentation(nn.Module):
         centre = torch.arange(shift.shape[1]).to(shift) + 0.5 + shift
         distance = (self.place[:, None] - centre[self.row]) * torch.exp(-log_width)[self.row]
         density = (logit - log_width)[self.row] - 0.5 * distance.square()
-        density = density.masked_fill(~self.valid[self.row], -torch.inf)
+        density = density.masked_fill(~self.used[self.row], -torch.inf)
         return torch.softmax(self.exponent * density, dim=-1) * member
 
     def divergence(self) -> Float[Tensor, ""]:
@@ -167,6 +227,16 @@ class Segmentation(nn.Module):
         return values.mT.unflatten(-1, self.valid.shape)
 
 
-def _owners_of_themselves(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """What checkpoints lack from before segments could be merged."""
-    state.setdefault(f"{prefix}owner", module.get_buffer("owner"))
+def stretches(label: Int[Tensor, " n"]) -> list[int]:
+    """Where runs of equal labels begin.
+
+    >>> stretches(torch.tensor([4, 4, 1, 1, 1, 4]))
+    [0, 2, 5]
+    """
+    return [0, *(1 + (label[1:] != label[:-1]).nonzero()[:, 0]).tolist()]
+
+
+def _as_of_old(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """What checkpoints lack from before segments could be merged, and from before all were used."""
+    for name in ("owner", "used"):
+        state.setdefault(prefix + name, module.get_buffer(name))

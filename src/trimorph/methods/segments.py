@@ -23,20 +23,17 @@ from trimorph.core.imaging import render_batch
 from trimorph.core.losses import correlation_score, whitened_likelihood
 from trimorph.methods.base import Ingredient, Problem, Stage, Survey
 from trimorph.methods.cloud_atoms import cloud_of_atoms
-from trimorph.methods.cloud_decoder import CloudDecoder
 from trimorph.methods.inference import Inference
-from trimorph.methods.mode_motion import ModeMotion
 from trimorph.methods.posterior import Posterior
 from trimorph.methods.segment_boundaries import with_spreads
+from trimorph.methods.segment_decoders import motion_of, residual_of
 from trimorph.methods.segment_motion import SegmentMotion
+from trimorph.methods.segment_polish import Polish, can_polish
 from trimorph.methods.segment_priors import MotionPriors
 from trimorph.methods.segment_problem import moving_residues, refuse_segments, structure_of
 from trimorph.methods.segment_report import living, review_segments
 from trimorph.methods.segment_settings import SegmentsSettings
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
-
-ANCHORS = 64
-"""Points, at most, whose motions displace the residues around them (residual)."""
 
 
 class Segments(StructureMethod):
@@ -67,8 +64,9 @@ class Segments(StructureMethod):
         self.priors = MotionPriors(settings, problem)
         self.register_buffer("free", moving_residues(problem), persistent=False)
         self.free: Tensor
-        self.motion = _motion_of(settings, problem) if settings.latent_dim else None
-        self.residual = _residual_of(settings, problem) if settings.latent_dim else None
+        self.motion = motion_of(settings, problem) if settings.latent_dim else None
+        self.residual = residual_of(settings, problem) if settings.latent_dim else None
+        self.polish = Polish(settings.latent_dim) if can_polish(settings) else None
 
     @classmethod
     def wants(cls, settings: SegmentsSettings) -> frozenset[Ingredient]:
@@ -115,9 +113,13 @@ class Segments(StructureMethod):
         return {name: group for name, group in groups.items() if group}
 
     def encode(self, batch: Batch) -> Posterior:
-        """Posterior of each image's latent."""
+        """Posterior of each image's latent: the encoder's, and in the end the decoder's own."""
         posterior: Posterior = self.inference(batch, self.noise)
-        return posterior
+        if self.polish is None or self.training:
+            return posterior
+        batch, _ = self.inference.posed(batch, self.stages[-1])
+        polished: Posterior = self.polish(posterior, batch, self.decode, self.noise)
+        return polished
 
     def decode(self, z: Float[Tensor, "v d"]) -> Gaussians:
         """The residues, or their atoms, at latents z, moved by the most likely segments."""
@@ -168,8 +170,14 @@ class Segments(StructureMethod):
         )
         still = f"{int((~self.free).sum())} residues stay"
         if self.rigid is not None:
+            most = self.rigid.segmentation.count
+            if len(self.stages) > 1:
+                self.rigid.begin()
             lines = self.rigid.segmentation
-            yield f"segments: {lines.count} on {len(lines.sizes)} chains or parts; {still}"
+            yield (
+                f"segments: {int(lines.used.sum())} to begin with, {most} at most to be left, on "
+                f"{len(lines.sizes)} chains or parts; {still}"
+            )
         elif self.motion is not None:
             yield f"normal modes: {self.settings.mode_count}; {still}"
         with torch.no_grad():
@@ -196,13 +204,17 @@ class Segments(StructureMethod):
         """
         lines = []
         if self.rigid is not None:
+            last_but_one = stage in self.stages[-2:-1]
+            parts = last_but_one and self.rigid.use_all(self.position)
             lines = review_segments(
                 self, self.rigid, survey, resolution=stage.resolution, position=self.position,
                 limit=self.settings.merge, particles=self.particles,
-                misfit=self._misfit if stage in self.stages[-2:] else None,
+                misfit=self._misfit if stage in self.stages[-2:] and not parts else None,
             )  # fmt: skip
         if stage != self.stages[-1]:
             lines += self.inference.review(stage, survey, self.decode)
+        elif self.polish is not None:
+            lines.append(self.polish.begin(self.encode, survey, resolution=stage.resolution))
         return lines
 
     def _misfit(self, batch: Batch, z: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
@@ -254,44 +266,3 @@ class Segments(StructureMethod):
         if self.rigid is not None and settings.segments_beta and self.rigid.segmentation.learned:
             costs["segments"] = settings.segments_beta * self.rigid.segmentation.divergence() / self.particles
         return {name: cost / pixels for name, cost in costs.items()}
-
-
-def _motion_of(settings: SegmentsSettings, problem: Problem) -> SegmentMotion | ModeMotion:
-    """What moves the residues."""
-    if settings.decoder == "modes":
-        return ModeMotion(
-            problem,
-            settings.latent_dim,
-            moving=moving_residues(problem),
-            modes=settings.mode_count,
-            width=settings.width,
-            layers=settings.layers,
-        )
-    return SegmentMotion(
-        problem,
-        settings.latent_dim,
-        most=settings.segments,
-        sharpness=settings.sharpness,
-        occupancy=settings.occupancy,
-        width=settings.width,
-        layers=settings.layers,
-    )
-
-
-def _residual_of(settings: SegmentsSettings, problem: Problem) -> CloudDecoder | None:
-    """What displaces single residues on top."""
-    if settings.residual == "none":
-        return None
-    points, _ = structure_of(problem)
-    free = points[moving_residues(problem), :3]
-    decoder = CloudDecoder(
-        settings.residual,
-        settings.latent_dim,
-        gaussians=len(points),
-        anchors=min(ANCHORS, len(free)),
-        width=settings.width,
-        layers=settings.layers,
-        radius=problem.radius,
-    )
-    decoder.settle(free)
-    return decoder
