@@ -103,7 +103,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_flag_and_recipe(tmp_path: Path) -> None:
-    recipe, _ = parse(["linear", "particles.star", "-o", "run", "--mask", "focus.mrc"])
+    recipe, *_ = parse(["linear", "particles.star", "-o", "run", "--mask", "focus.mrc"])
     assert recipe.focus == FocusSettings(Path("focus.mrc"))
     assert recipe.resolved().focus.mask == Path.cwd() / "focus.mrc"
     recipe.save(tmp_path / "recipe.toml")
@@ -230,7 +230,7 @@ def test_a_mask_around_points() -> None:
 def test_flags_of_symmetry_and_focus(tmp_path: Path) -> None:
     words = ["gaussians", "p.star", "-o", "run", "--symmetry", "D2", "--unit-direction", "1", "0.5", "1"]
     words += ["--chains", "A:3-9,B", "--gaussians", "g.txt", "--structure", "model.cif"]
-    recipe, _ = parse(words)
+    recipe, *_ = parse(words)
     assert recipe.data.symmetry == "D2"
     assert recipe.focus == FocusSettings(None, "A:3-9,B", Path("g.txt"), (1.0, 0.5, 1.0))
     assert recipe.resolved().files == (Path.cwd() / "g.txt", Path.cwd() / "model.cif")
