@@ -14,9 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -30,6 +28,7 @@ from scipy.stats import chi2, gaussian_kde
 from sklearn.mixture import GaussianMixture
 
 import trimorph
+from child import account
 from trimorph.core.noise import NoiseModel
 from trimorph.core.voxel_grid import resample
 from trimorph.data.hinge import turn
@@ -261,26 +260,13 @@ def trained(
     name = star.stem if modes == "auto" else f"{star.stem}_{modes}"
     name += f"_{threads}_threads" if threads != 1 else ""
     name += f"_{method}" if method != "linear" else ""
-    output, account = star.with_name(f"{name}_run"), star.with_name(f"{name}_spent.json")
-    if not account.exists():
+    output, kept = star.with_name(f"{name}_run"), star.with_name(f"{name}_spent.json")
+    if not kept.exists():
         program = Path(sys.executable).parent / "trimorph"
         command = [program, "train", method, star, "-o", output, "--threads", str(threads), *words]
         command += ["--modes", modes] if method == "linear" else []
-        start = time.monotonic()
-        child = subprocess.Popen(
-            [str(word) for word in command],
-            env=ONE_THREAD if threads == 1 else None,
-            stdout=subprocess.DEVNULL,
-        )
-        _, status, used = os.wait4(child.pid, 0)
-        if status != 0:
-            raise SystemExit(f"{' '.join(map(str, command))}: ended with status {status}")
-        spent = {
-            "cpu": used.ru_utime + used.ru_stime, "wall": time.monotonic() - start,
-            "memory": 1024.0 * used.ru_maxrss,
-        }  # fmt: skip
-        account.write_text(json.dumps(spent))
-    return trimorph.Run.open(output), json.loads(account.read_text())
+        kept.write_text(json.dumps(account(command, environment=ONE_THREAD if threads == 1 else None)))
+    return trimorph.Run.open(output), json.loads(kept.read_text())
 
 
 def true_maps(star: Path, run: trimorph.Run) -> torch.Tensor:

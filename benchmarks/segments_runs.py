@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import trimorph
+from child import account
 from trimorph.data.mrc import write_map
 from trimorph.data.scattering import AtomicDensity
 from trimorph.data.structure import Structure, read_structure
@@ -33,27 +32,17 @@ def trained(
 ) -> tuple[trimorph.Run, dict[str, float]]:
     """The run of a stack beside it, and what its process took: CPU and wall seconds, bytes at most."""
     output = star.with_name(f"{star.stem}_{options.method}_{name or options.name}")
-    account = output.with_name(f"{output.name}.json")
-    if not account.exists():
-        command = (
-            f"train {options.method} {star} -o {output} --seed {seed} --threads {options.threads}".split()
-        )
-        command += ["--structure", str(start)] if options.method == "segments" else []
+    kept = output.with_name(f"{output.name}.json")
+    if not kept.exists():
+        program = Path(sys.executable).parent / "trimorph"
+        command = [program, "train", options.method, star, "-o", output, "--seed", str(seed)]
+        command += ["--threads", str(options.threads)]
+        command += ["--structure", start] if options.method == "segments" else []
         command += options.options if words is None else words
         threads = {"OMP_NUM_THREADS": str(options.threads), "MKL_NUM_THREADS": str(options.threads)}
         surroundings = {**os.environ, **threads, "CUDA_VISIBLE_DEVICES": ""}
-        began = time.monotonic()
-        program = Path(sys.executable).parent / "trimorph"
-        child = subprocess.Popen([program, *command], env=surroundings, stdout=subprocess.DEVNULL)
-        _, status, used = os.wait4(child.pid, 0)
-        if status != 0:
-            raise SystemExit(f"{' '.join(command)}: ended with status {status}")
-        spent = {
-            "cpu": used.ru_utime + used.ru_stime, "wall": time.monotonic() - began,
-            "memory": 1024.0 * used.ru_maxrss,
-        }  # fmt: skip
-        account.write_text(json.dumps(spent))
-    return trimorph.Run.open(output), json.loads(account.read_text())
+        kept.write_text(json.dumps(account(command, environment=surroundings)))
+    return trimorph.Run.open(output), json.loads(kept.read_text())
 
 
 def state_maps(folder: Path, states: Sequence[Structure], options: argparse.Namespace) -> list[Path]:

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from methods.made_images import PIXEL_SIZE, MadeImages, make_images
 from trimorph.core.batch import Batch
+from trimorph.core.errors import InputError
 from trimorph.core.gaussians import Gaussians
 from trimorph.core.imaging import render_batch
 from trimorph.core.losses import whitened_likelihood
 from trimorph.methods.posterior import Posterior
-from trimorph.methods.segment_polish import Polish, can_polish
+from trimorph.methods.segment_polish import Polish
 from trimorph.methods.segment_settings import SegmentsSettings
 
 BOX, COUNT, PATH = 24, 120, 10.0
@@ -103,15 +104,8 @@ def test_nothing_is_polished_before_the_end(made: tuple[MadeImages, Tensor]) -> 
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {"polish": False},
-        {"latent_dim": 0},
-        {"encoder": "given"},
-        {"encoder": "none"},
-        {"score": "correlation"},
-    ],
+    "changes", [{"latent_dim": 0}, {"encoder": "given"}, {"encoder": "none"}, {"score": "correlation"}]
 )
-def test_what_is_not_guessed_or_has_no_likelihood_is_left_alone(changes: dict[str, Any]) -> None:
-    assert can_polish(SegmentsSettings(polish=True))
-    assert not can_polish(replace(SegmentsSettings(polish=True), **changes))
+def test_what_is_not_guessed_or_has_no_likelihood_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"Found polish with .* Leave --polish out"):
+        replace(SegmentsSettings(polish=True), **changes)

@@ -24,7 +24,7 @@ def companions(words: Sequence[str], *, processes: int) -> Iterator[None]:
 
     The companions say nothing on the terminal; what they said last is shown when the work fails in a way that
     is no fault of the input. They stop when this process is asked to, as training shares that wish, and end
-    with it. Each process gets its part of the CPU's cores. Nothing is done for one process, or where this one
+    with it. Each process gets its part of the threads. Nothing is done for one process, or where this one
     has companions already (torchrun).
 
     Errors: InputError for less than one process; the block's own.
@@ -33,17 +33,18 @@ def companions(words: Sequence[str], *, processes: int) -> Iterator[None]:
     if processes == 1 or "WORLD_SIZE" in os.environ:
         yield
         return
-    threads = max(1, len(os.sched_getaffinity(0)) // processes)
+    all_threads = torch.get_num_threads()
+    threads = max(1, all_threads // processes)
     together = {
         "WORLD_SIZE": str(processes),
         "LOCAL_WORLD_SIZE": str(processes),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(_free_port()),
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
+        "OMP_NUM_THREADS": str(threads),
     }
     before, on_end = dict(os.environ), signal.signal(signal.SIGTERM, _end)
     os.environ.update(together, RANK="0", LOCAL_RANK="0")
-    torch.set_num_threads(int(together["OMP_NUM_THREADS"]))
+    torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
         logs = [Path(folder) / f"{rank}" for rank in range(1, processes)]
         others = [_start(words, rank, log) for rank, log in enumerate(logs, start=1)]
@@ -62,6 +63,7 @@ def companions(words: Sequence[str], *, processes: int) -> Iterator[None]:
             os.environ.clear()
             os.environ.update(before)
             signal.signal(signal.SIGTERM, on_end)
+            torch.set_num_threads(all_threads)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -22,7 +22,6 @@ from trimorph.core.noise import NoiseModel
 from trimorph.core.volume import AbstractVolume
 from trimorph.methods.base import Survey
 from trimorph.methods.posterior import Posterior
-from trimorph.methods.segment_settings import SegmentsSettings
 
 COARSER = (2.0, 1.0)
 """Resolutions of the steps, in units of the finest: a turn is found from further off on coarse images."""
@@ -34,12 +33,6 @@ STEP = 0.03
 """Difference by which derivatives are taken, in standard deviations of the latents."""
 
 Decode = Callable[[Tensor], AbstractVolume]
-
-
-def can_polish(settings: SegmentsSettings) -> bool:
-    """Whether latents are there that an encoder guesses, and a likelihood that tells of them."""
-    guessed = settings.latent_dim > 0 and settings.encoder not in ("none", "given")
-    return settings.polish and guessed and settings.score == "likelihood"
 
 
 class Polish(nn.Module):

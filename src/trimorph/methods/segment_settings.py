@@ -86,6 +86,13 @@ class SegmentsSettings(LatentSettings):
         check_choice("score", self.score, get_args(Score))
         check_choice("decoder", self.decoder, get_args(StructureDecoder))
         check_choice("residual", self.residual, get_args(Residual))
+        guessed = self.latent_dim > 0 and self.encoder not in ("none", "given")
+        if self.polish and not (guessed and self.score == "likelihood"):
+            raise InputError(
+                f"Found polish with the encoder {self.encoder}, {self.latent_dim} components of the latent "
+                f"and the score {self.score}; wanted an encoder that guesses latents, and the score "
+                "likelihood. Leave --polish out."
+            )
         if self.occupancy and self.decoder != "segments":
             raise InputError(
                 f"Found occupancy with the decoder {self.decoder}; wanted segments, which may be there to a "

@@ -28,7 +28,7 @@ from trimorph.methods.posterior import Posterior
 from trimorph.methods.segment_boundaries import with_spreads
 from trimorph.methods.segment_decoders import motion_of, residual_of
 from trimorph.methods.segment_motion import SegmentMotion
-from trimorph.methods.segment_polish import Polish, can_polish
+from trimorph.methods.segment_polish import Polish
 from trimorph.methods.segment_priors import MotionPriors
 from trimorph.methods.segment_problem import moving_residues, refuse_segments, structure_of
 from trimorph.methods.segment_report import living, review_segments
@@ -66,7 +66,7 @@ class Segments(StructureMethod):
         self.free: Tensor
         self.motion = motion_of(settings, problem) if settings.latent_dim else None
         self.residual = residual_of(settings, problem) if settings.latent_dim else None
-        self.polish = Polish(settings.latent_dim) if can_polish(settings) else None
+        self.polish = Polish(settings.latent_dim) if settings.polish else None
 
     @classmethod
     def wants(cls, settings: SegmentsSettings) -> frozenset[Ingredient]:
