@@ -15,6 +15,7 @@ from methods.made_images import PIXEL_SIZE, MadeImages, cloud, make_images, trai
 from trimorph.core.errors import InputError
 from trimorph.core.fsc import fourier_shell_correlation
 from trimorph.methods.base import Problem
+from trimorph.methods.cloud_priors import stretching
 from trimorph.methods.gaussians import GaussianMixture, GaussiansSettings
 from trimorph.training.latents import Latents
 
@@ -97,6 +98,26 @@ def test_only_what_may_move_moves(problem: Problem, moves: str) -> None:
         neutral, moved = method.neutral(), method.decode(torch.ones(1, 2))
     changed = [not torch.equal(getattr(neutral, name), getattr(moved, name)) for name in names]
     assert changed == [name == moves for name in names]
+
+
+@pytest.mark.parametrize(
+    ("decoder", "freedom"), [("anchors", 6 * 8), ("coordinates", 6 * 8), ("every", 3 * 30)]
+)
+def test_stretching_counts_once_for_all_images(
+    moving: tuple[MadeImages, Tensor], problem: Problem, decoder: Any, freedom: int
+) -> None:
+    """Over all particles it is the same for few and many: half a logarithm for each number that moves."""
+    batch, wholes = moving[0].batch(torch.arange(8)), []
+    for particles in (500, 50_000):
+        method = build(replace(problem, particles=particles), decoder=decoder, count=30, encoder="none")
+        disturb(method)
+        terms = method(batch, method.stages[-1], 0.5)
+        wholes.append(particles * float(batch.disk.weight.sum()) * float(terms["stretching"].detach()))
+        with torch.no_grad():
+            cloud, neutral = method.decode(method.encode(batch).mean), method.neutral().position[0]
+        cost = float(stretching(cloud.position, neutral, method.pairs).mean())
+        assert wholes[-1] == pytest.approx(0.5 * freedom * cost, rel=1e-4)
+    assert wholes[0] == pytest.approx(wholes[1], rel=1e-4)
 
 
 def test_what_lies_outside_the_mask_stays(problem: Problem) -> None:

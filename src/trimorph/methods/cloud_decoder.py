@@ -60,7 +60,7 @@ class CloudDecoder(nn.Module):
         radius: float,
     ) -> None:
         super().__init__()
-        self.kind, self.radius = kind, radius
+        self.kind, self.radius, self.gaussians = kind, radius, gaussians
         network = partial(ResidualMLP, width=width, layers=layers, last_bias=False)  # f(z) - f(0) has none
         self.outputs = 5 if kind == "every" else 8
         if kind == "coordinates":
@@ -71,6 +71,11 @@ class CloudDecoder(nn.Module):
         nn.init.zeros_(self.network.last.weight)
         self.register_buffer("anchors", torch.zeros(0 if kind == "every" else anchors, 3))
         self.anchors: Tensor
+
+    @property
+    def freedom(self) -> int:
+        """Numbers that set a displacement of the whole: three a Gaussian, or a turn and a slide an anchor."""
+        return 3 * self.gaussians if self.kind == "every" else 6 * len(self.anchors)
 
     def settle(self, position: Float[Tensor, "g 3"]) -> None:
         """Spread the anchors over the neutral model, each as far as can be from those before it."""

@@ -35,8 +35,9 @@ def stretching(
 ) -> Float[Tensor, " v"]:
     """Cost of changed distances between neighbours: log(1 + mean change^2 / FREE_STRETCH^2).
 
-    It is minus the log prior of distances that change by an unknown amount, the same for all, of which every
-    size is as likely as another: so its weight fits a motion of an Å and one of twenty alike.
+    Half of it, for every number that sets a displacement, is minus the log prior of numbers that change
+    distances by an unknown amount, the same for all, of which every size is as likely as another: so its
+    weight fits a motion of an Å and one of twenty alike.
     """
     if not len(pairs):
         return position.new_zeros(len(position))

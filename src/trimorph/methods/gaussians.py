@@ -70,7 +70,8 @@ class GaussiansSettings(LatentSettings):
     nonnegative: bool = False
     """Keep amplitudes from becoming negative."""
     rigidity: float = 1.0
-    """Weight of the cost of changed distances between neighbours; it adapts to the size of the motion."""
+    """Weight of the cost of changed distances between neighbours; it adapts to the size of the motion, and
+    counts once for all images, so that many or telling ones outweigh it."""
     spread: float = 1.0
     """Weight of the cost of unequal amplitudes and widths in the neutral model."""
     neutral_learning_rate: float = 5e-3
@@ -227,14 +228,15 @@ class GaussianMixture(Method):
         return [] if stage == self.stages[-1] else self.inference.review(stage, survey, self.decode)
 
     def _priors(self, cloud: Gaussians, batch: Batch) -> dict[str, Tensor]:
-        """Costs of stretching, an image each, and of a motley neutral model, once for all images."""
-        settings, neutral, pixels = self.settings, self.neutral(), float(batch.disk.weight.sum())
+        """Costs of stretching and of a motley neutral model, once for all images, as all share one model."""
+        settings, neutral = self.settings, self.neutral()
+        share = 1 / (self.particles * float(batch.disk.weight.sum()))
         terms = {}
-        if settings.rigidity and self.latent_dim and settings.move_position:
-            stretched = stretching(cloud.position, neutral.position[0], self.pairs)
-            terms["stretching"] = settings.rigidity * stretched.mean() / pixels
+        if settings.rigidity and self.decoder is not None and settings.move_position:
+            stretched = stretching(cloud.position, neutral.position[0], self.pairs).mean()
+            terms["stretching"] = share * settings.rigidity * 0.5 * self.decoder.freedom * stretched
         if settings.spread:
-            terms["spread"] = settings.spread * spread(neutral)[0] / (self.particles * pixels)
+            terms["spread"] = share * settings.spread * spread(neutral)[0]
         return terms
 
     def _settle(self) -> None:
