@@ -110,6 +110,20 @@ def test_beads_are_residues_or_atoms() -> None:
     np.testing.assert_allclose(np.bincount(each.residue, each.weight), found.weight)
 
 
+def test_chains_are_traced_by_one_atom_a_residue() -> None:
+    """CA before C1' before P; calcium is none, and what has neither stands where it scatters."""
+    found, atoms = read_residues(PDB), read_structure(PDB)[0]
+    assert np.array_equal(found.trace, atoms.position[atoms.atom_name == "CA"])
+    mixed = structure(
+        ("A", 1, "GLY", "C", 0.0), ("A", 1, "GLY", "C", 1.0), ("A", 2, "G", "P", 4.0),
+        ("A", 2, "G", "C", 6.0), ("A", 3, "CA", "Ca", 9.0), ("A", 4, "LIG", "C", 11.0),
+        ("A", 4, "LIG", "C", 13.0), ("A", 5, "U", "P", 20.0),
+    )  # fmt: skip
+    names = np.array(["CB", "CA", "P", "C1'", "CA", "C1", "C2", "P"])
+    traced = Residues.of(replace(mixed, atom_name=names)).trace
+    np.testing.assert_allclose(traced[:, 0], [1.0, 6.0, 9.0, 12.0, 20.0])
+
+
 def test_amino_acids_and_nucleotides_are_told_from_ions() -> None:
     assert read_residues(PDB).polymer.all()
     found = structure(

@@ -54,4 +54,5 @@ def hinge_images(angles: Tensor, *, count: int, noise_level: float) -> tuple[Mad
 def with_structure(problem: Problem, residues: Residues) -> Problem:
     """The problem with the residues as a structure."""
     points = torch.as_tensor(np.column_stack([residues.position, residues.weight]), dtype=torch.float32)
-    return replace(problem, points=points, chain=torch.as_tensor(residues.chains))
+    trace = torch.as_tensor(residues.trace, dtype=torch.float32)
+    return replace(problem, points=points, chain=torch.as_tensor(residues.chains), trace=trace)

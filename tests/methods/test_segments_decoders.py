@@ -60,7 +60,11 @@ def test_single_residues_cost_what_their_prior_says() -> None:
         motion, small = method._motion(z, sampled=False)
         assert small is not None
         costs = method.priors(
-            motion.place(method.position), occupancy=motion.occupancy, segments=5, residual=small
+            motion.place(method.position),
+            trace=method.position[None],
+            occupancy=motion.occupancy,
+            segments=5,
+            residual=small,
         )
     expected = 0.5 * (small / 0.2).square().sum((1, 2)).mean()
     torch.testing.assert_close(costs["residual"], expected)
@@ -86,7 +90,9 @@ def test_the_elastic_network_is_a_term_of_its_own() -> None:
     method = made(elastic=2.0, elastic_kept=1.0)
     assert float(terms_of(method)["elastic"].detach()) > 0
     still = ResidueMotion.none(2, method.position).place(method.position)
-    costs = method.priors(still, occupancy=torch.ones(2, 214), segments=5, residual=None)
+    costs = method.priors(
+        still, trace=method.position[None], occupancy=torch.ones(2, 214), segments=5, residual=None
+    )
     assert float(costs["elastic"]) == 0.0
     twice = made(elastic=4.0, elastic_kept=1.0)
     torch.testing.assert_close(terms_of(twice)["elastic"], 2 * terms_of(method)["elastic"])

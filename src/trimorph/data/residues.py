@@ -18,6 +18,9 @@ from trimorph.data.structure import Structure, read_structure, select_atoms
 BACKBONE = ("CA", "C1'", "C1*", "P")
 """Names of atoms that tell amino acids and nucleotides from ligands and ions."""
 
+TRACE = ("P", "C1'", "CA")
+"""Names of the atoms that may stand for a residue, the last that it has."""
+
 BeadKind = Literal["residues", "atoms"]
 
 
@@ -42,13 +45,16 @@ class Parts:
 class Residues:
     """Points (g, 3) in Å where residues scatter, and how much: what all their electron density sums to.
 
-    ``first`` holds the first atom of each, which knows its chain and number; ``atoms`` are all of them.
+    ``trace`` (g, 3) is where the atom stands that the chain is traced by, CA, C1' or P, or again the point of
+    what has none. ``first`` holds the first atom of each, which knows its chain and number; ``atoms`` are all
+    of them.
     ``polymer`` says which are amino acids or nucleotides, by the atom of the backbone that both models of
     all atoms and traces have.
     """
 
     position: NDArray[np.float64]
     weight: NDArray[np.float64]
+    trace: NDArray[np.float64]
     first: Structure
     atoms: Beads
     polymer: NDArray[np.bool_]
@@ -75,7 +81,9 @@ class Residues:
         atoms = Beads(structure.position, weight, np.cumsum(chosen) - 1)
         backbone = np.isin(structure.atom_name, BACKBONE) & (structure.element != "Ca")
         polymer = np.logical_or.reduceat(backbone, start)
-        return cls(moment / total[:, None], total, structure.select(chosen), atoms, polymer)
+        position, traced = moment / total[:, None], trace_rows(structure, atoms.residue)
+        trace = np.where(traced[:, None] >= 0, structure.position[traced], position)
+        return cls(position, total, trace, structure.select(chosen), atoms, polymer)
 
     def beads(self, kind: BeadKind) -> Beads:
         """One point a residue, or one an atom."""
@@ -145,6 +153,18 @@ def read_residues(path: Path) -> Residues:
     (214, 38)
     """
     return Residues.of(read_structure(path)[0])
+
+
+def trace_rows(structure: Structure, residue: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The row of the atom that stands for each residue, by its name in TRACE, or -1.
+
+    ``residue`` is the number of the residue that each atom belongs to.
+    """
+    found = np.full(int(residue.max()) + 1, -1)
+    for name in TRACE:
+        rows = np.flatnonzero((structure.atom_name == name) & (structure.element != "Ca"))
+        found[residue[rows]] = rows
+    return found
 
 
 def scattering_weight(structure: Structure) -> NDArray[np.float64]:

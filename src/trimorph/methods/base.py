@@ -46,8 +46,8 @@ class Problem:
     user has a structure; ``chain``, the number of the chain of each, and ``part``, that of the part that the
     user put it in, or -1 where it stays, with ``part_segments``, the most rigid segments of each part;
     ``beads``, what scatters in place of the points, and ``bead_point``, the number of the point that each
-    goes with; ``movable``, the numbers of the points that may move, if not all; ``latents``, those of all
-    particles where they are given.
+    goes with; ``trace``, where the atom of each point stands that its chain is traced by; ``movable``, the
+    numbers of the points that may move, if not all; ``latents``, those of all particles where they are given.
     """
 
     box: int
@@ -68,6 +68,7 @@ class Problem:
     part_segments: Int[Tensor, " p"] | None = None
     beads: Float[Tensor, "b 4"] | None = None
     bead_point: Int[Tensor, " b"] | None = None
+    trace: Float[Tensor, "g 3"] | None = None
     movable: Int[Tensor, " m"] | None = None
     latents: Float[Tensor, "n l"] | None = None
 
@@ -83,6 +84,7 @@ Ingredient = Literal[
     "part_segments",
     "beads",
     "bead_point",
+    "trace",
     "movable",
     "latents",
 ]

@@ -16,8 +16,11 @@ from trimorph.methods.segment_lines import chain_links
 from trimorph.methods.segment_problem import structure_of
 from trimorph.methods.segment_settings import SegmentsSettings
 
-CLASHES_AMONG = 5_000
-"""Residues, of all images of a batch together, among which clashes are looked for in a step."""
+CLASHES_AMONG = 2_500
+"""Residues, of all structures together, among which clashes are looked for in a step."""
+
+BEYOND = 0.25
+"""How far beyond two images' latents, as a share of the way between them, clashes are looked for."""
 
 OCCUPANCY_GIVE = 0.5
 """Standard deviation of what is there of a segment, under its prior about one."""
@@ -35,24 +38,42 @@ class MotionPriors(nn.Module):
         edges = prior_edges(position, weight, chain) if settings.elastic else none
         for name, values in (
             ("neutral", position.clone()),
+            ("trace", position.clone() if problem.trace is None else problem.trace.clone()),
             ("links", chain_links(position, chain)),
             ("edges", edges),
         ):
             self.register_buffer(name, values, persistent=False)
         self.neutral: Tensor
+        self.trace: Tensor
         self.links: Tensor
         self.edges: Tensor
+
+    def looked_at(self, z: Float[Tensor, "v d"]) -> Float[Tensor, "w d"]:
+        """Latents at which clashes are looked for: in training those between two images', and beyond.
+
+        What a clash costs is no reason for an image to lie elsewhere, so no gradient comes to ``z``. There
+        are none where clashes cost nothing.
+        """
+        count = max(1, CLASHES_AMONG // len(self.neutral)) if self.settings.clash else 0
+        some, others = z.detach()[:count], z.detach().roll(1, 0)[:count]
+        if not self.training:
+            return some
+        way = torch.rand_like(some[:, :1]) * (1 + 2 * BEYOND) - BEYOND
+        return some + way * (others - some)
 
     def forward(
         self,
         position: Float[Tensor, "v g 3"],
         *,
+        trace: Float[Tensor, "w g 3"],
         occupancy: Float[Tensor, "v g"],
         segments: int,
         residual: Float[Tensor, "v g 3"] | None,
     ) -> dict[str, Tensor]:
-        """Means over the images, by their names.
+        """Means over the images, by their names; that of clashes over other structures.
 
+        ``position`` are the residues of the images, ``trace`` what stands for them where clashes are looked
+        for: in the structures at :meth:`looked_at` latents, the atoms that chains are traced by.
         ``residual`` are displacements of single residues (Å), where there are any; ``segments`` counts those
         whose absence the residues' ``occupancy`` tells.
         """
@@ -61,8 +82,7 @@ class MotionPriors(nn.Module):
             cost = discontinuity(position, self.neutral, self.links)
             terms["continuity"] = settings.continuity * cost.mean()
         if settings.clash:
-            some = position[: max(1, CLASHES_AMONG // position.shape[1])]
-            terms["clash"] = settings.clash * clashes(some, self.neutral).mean()
+            terms["clash"] = settings.clash * clashes(trace, self.trace).mean()
         if len(self.edges):
             cost = elastic_cost(position, self.neutral, self.edges, kept=settings.elastic_kept)
             terms["elastic"] = settings.elastic * cost.mean()

@@ -71,7 +71,7 @@ class Segments(StructureMethod):
     @classmethod
     def wants(cls, settings: SegmentsSettings) -> frozenset[Ingredient]:
         """The mean map, a structure with its chains, what of it may move, and what the encoder needs."""
-        own: tuple[Ingredient, ...] = ("mean", "points", "chain", "part", "part_segments", "movable")
+        own: tuple[Ingredient, ...] = ("mean", "points", "chain", "part", "part_segments", "movable", "trace")
         beads: tuple[Ingredient, ...] = ("beads", "bead_point")
         return frozenset(own + beads) | Inference.wants(settings)
 
@@ -188,12 +188,16 @@ class Segments(StructureMethod):
         """How the images differ, divergences and priors of the motion, a pixel of the plane each."""
         batch, terms = self.inference.posed(batch, stage)
         posterior = self.inference.opened(self.encode(batch), progress)
-        motion, residual = self._motion(posterior.sample(), sampled=self.training)
+        z = posterior.sample()
+        count, others = len(z), self.priors.looked_at(z)
+        both, residual = self._motion(torch.cat([z, others]), sampled=self.training)
+        motion, residual = both.of(slice(count)), None if residual is None else residual[:count]
         cloud = self._cloud(motion)
         batch = self.inference.coarse(batch, progress)
         terms[self.settings.score] = self._score(cloud, batch).mean() / float(batch.disk.weight.sum())
         position = cloud.position if self.bead_point is None else motion.place(self.position)
-        terms |= self._priors(position, motion.occupancy, residual, batch)
+        trace = both.of(slice(count, None)).place(self.priors.trace)
+        terms |= self._priors(position, trace, motion.occupancy, residual, batch)
         return terms | self.inference.prior(posterior, batch.disk, progress)
 
     def review(self, stage: Stage, survey: Survey) -> list[str]:
@@ -253,6 +257,7 @@ class Segments(StructureMethod):
     def _priors(
         self,
         position: Float[Tensor, "v g 3"],
+        trace: Float[Tensor, "w g 3"],
         occupancy: Float[Tensor, "v g"],
         residual: Float[Tensor, "v g 3"] | None,
         batch: Batch,
@@ -262,7 +267,7 @@ class Segments(StructureMethod):
         if self.motion is None:
             return {}
         count = 0 if self.rigid is None else self.rigid.segmentation.count
-        costs = self.priors(position, occupancy=occupancy, segments=count, residual=residual)
+        costs = self.priors(position, trace=trace, occupancy=occupancy, segments=count, residual=residual)
         if self.rigid is not None and settings.segments_beta and self.rigid.segmentation.learned:
             costs["segments"] = settings.segments_beta * self.rigid.segmentation.divergence() / self.particles
         return {name: cost / pixels for name, cost in costs.items()}

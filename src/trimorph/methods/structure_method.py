@@ -36,6 +36,10 @@ class ResidueMotion:
         real = torch.tensor([1.0, 0.0, 0.0, 0.0]).to(position)[:, None]
         return cls(real.expand(count, -1, len(position)), position, still, torch.ones_like(still[..., 0]))
 
+    def of(self, rows: slice) -> ResidueMotion:
+        """Those to some of the latents."""
+        return ResidueMotion(self.quaternion[rows], self.centre, self.shift[rows], self.occupancy[rows])
+
     def place(
         self, points: Float[Tensor, "n 3"], residue: Int[Tensor, " n"] | None = None
     ) -> Float[Tensor, "v n 3"]:

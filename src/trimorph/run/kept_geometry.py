@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import torch
@@ -64,7 +65,7 @@ class KeptGeometry:
                 0.5 * (self.changes(place) / LINK_GIVE).square().sum()
                 + 0.5 * (self._seconds(place) / SECOND_GIVE).square().sum()
                 + 0.5 * ((place - wanted) / PLACE_GIVE).square().sum()
-                + clash_costs(_lengths(place, near), start, near).sum()
+                + clash_costs(_lengths(place, near), start, near, deep=inf).sum()
             )
             (slope,) = torch.autograd.grad(value, place)
             return float(value.detach()), slope.flatten().numpy()

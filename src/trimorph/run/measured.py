@@ -111,10 +111,14 @@ def _place(
 def _structure(recipe: Recipe, residues: Residues, place: NDArray[np.float64]) -> dict[str, Any]:
     """What a problem holds of a structure whose residues stand at ``place``."""
     chain = torch.as_tensor(residues.chains)
-    found = {"points": _with_weight(place, residues.weight), "chain": chain}
+    shift = place[0] - residues.position[0]
+    found = {
+        "points": _with_weight(place, residues.weight),
+        "chain": chain,
+        "trace": torch.as_tensor(residues.trace + shift, dtype=torch.float32),
+    }
     if recipe.start.beads != "residues":
         beads = residues.beads(recipe.start.beads)
-        shift = place[0] - residues.position[0]
         found["beads"] = _with_weight(beads.position + shift, beads.weight)
         found["bead_point"] = torch.as_tensor(beads.residue)
     if recipe.start.ranges is not None:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from trimorph.data.residues import Residues
+from trimorph.data.residues import Residues, trace_rows
 from trimorph.data.structure import Structure
 
 BONDED = {"CA": 4.5, "C1'": 8.0, "P": 8.5}
@@ -37,13 +37,9 @@ class Backbone:
         Neighbours follow each other in the file, have one chain, and atoms of one kind within BONDED: where
         residues are missing, the chain is not held.
         """
-        owner = residues.atoms.residue
-        position, atom = residues.position.copy(), [OTHER] * len(residues)
-        for name in reversed(BONDED):
-            rows = np.flatnonzero((structure.atom_name == name) & (structure.element != "Ca"))
-            position[owner[rows]] = structure.position[rows]
-            for number in owner[rows]:
-                atom[number] = name
+        rows = trace_rows(structure, residues.atoms.residue)
+        position = np.where(rows[:, None] >= 0, structure.position[rows], residues.position)
+        atom = [str(structure.atom_name[row]) if row >= 0 else OTHER for row in rows]
         chain = residues.chains
         reach = np.array([BONDED.get(name, 0.0) for name in atom])
         apart = np.linalg.norm(np.diff(position, axis=0), axis=1)
