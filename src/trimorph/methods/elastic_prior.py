@@ -6,6 +6,7 @@ Letters: v structures, w those that are looked at, g residues, p edges.
 from __future__ import annotations
 
 import torch
+import torch.distributed as dist
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -51,8 +52,10 @@ def elastic_cost(
     """Cost in nats of changed distances over the edges: sum change^2 / (2 EDGE_GIVE^2).
 
     Edges whose squared change varies most over the structures are left out of this step, so that hinges may
-    open: all beyond the quantile ``kept`` of that variance; 1 keeps all. Time and memory grow with the
-    edges; of many structures only the first ``w`` are looked at, LOOKED_AT edges in all, but two at least.
+    open: all beyond the quantile ``kept`` of that variance; 1 keeps all. Processes that train together
+    leave the same ones out, by the variance over the structures of all, so all have to call this. Time and
+    memory grow with the edges; of many structures only the first ``w`` are looked at, LOOKED_AT edges in
+    all, but two at least.
 
     Source: Li et al., cryoSTAR, Nature Methods 21 (2024) 2318 (there the quantile is that of each chain).
     """
@@ -62,11 +65,21 @@ def elastic_cost(
     rows = seen.permute(1, 2, 0).contiguous()  # structures last: whole rows are fetched and added
     apart = _lengths(rows.index_select(0, first) - rows.index_select(0, second))
     square = (apart - wanted[:, None]).square()
-    if kept < 1 and len(seen) > 1 and len(edges):
-        variance = square.detach().var(1)
+    if kept < 1 and len(edges):
+        variance = _variance(square.detach())
         limit = variance.kthvalue(max(1, round(kept * len(edges)))).values
         square = square * (variance <= limit)[:, None]
     return 0.5 * square.sum(0) / EDGE_GIVE**2
+
+
+def _variance(values: Float[Tensor, "p w"]) -> Float[Tensor, " p"]:
+    """Of each row, over the columns of all processes; zero where there is but one in all."""
+    values = values.double()
+    sums = torch.cat([values.new_full((1,), values.shape[1]), values.sum(1), values.square().sum(1)])
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(sums)
+    mean, square = (sums[1:] / sums[0]).chunk(2)
+    return (square - mean.square()).clamp_min(0)
 
 
 def _lengths(vectors: Float[Tensor, "p 3 ..."]) -> Float[Tensor, "p ..."]:
