@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from methods.test_segments_decoders import terms_of
-from methods.test_structure_method import made, told
+from methods.test_segments_decoders import empty_images, terms_of
+from methods.test_structure_method import Z, made, told
+from trimorph.core.batch import Batch
 from trimorph.methods import segment_priors as module
+from trimorph.methods import segments
 from trimorph.methods.base import Problem
 from trimorph.methods.segment_priors import MotionPriors
 from trimorph.methods.segments import Segments, SegmentsSettings
+from trimorph.methods.structure_method import ResidueMotion
 
 
 @pytest.fixture(scope="module")
 def problem() -> Problem:
     return told()
+
+
+class NoImages:
+    """A survey of none."""
+
+    def batches(self, resolution: float | None) -> Iterator[Batch]:
+        return iter(())
+
+    def total(self, values: Tensor) -> Tensor:
+        return values
 
 
 def priors_of(problem: Problem) -> MotionPriors:
@@ -77,6 +92,30 @@ def test_nothing_is_looked_at_where_clashes_cost_nothing(problem: Problem) -> No
     assert len(MotionPriors(SegmentsSettings(clash=0.0), problem).looked_at(torch.ones(4, 2))) == 0
     assert "clash" in terms_of(made())
     assert "clash" not in terms_of(made(clash=0.0))
+
+
+def test_after_the_last_stage_clashes_speak_against_a_merge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is trained after it, so that a merge has to leave structures as they may be."""
+    method, asked = made(), []
+    assert method.rigid is not None
+    with torch.no_grad():
+        for parameter in method.rigid.network.last.parameters():
+            parameter *= 3
+        cost = method.priors.clashing(method.residue_motion(Z))
+        still = method.priors.clashing(ResidueMotion.none(2, method.position))
+    assert float(cost) > 10 > float(still) == 0.0
+
+    def review(*_: Any, misfit: Any, **__: Any) -> list[str]:
+        asked.append(misfit)
+        return []
+
+    monkeypatch.setattr(segments, "review_segments", review)
+    monkeypatch.setattr(method, "_misfit", lambda batch, z: torch.arange(3.0))
+    method.review(method.stages[-1], NoImages())
+    with torch.no_grad():
+        torch.testing.assert_close(asked[0](empty_images(method, 3), Z), torch.arange(3.0) + cost)
+        free = MotionPriors(SegmentsSettings(clash=0.0), told())
+        assert float(free.clashing(method.residue_motion(Z))) == 0.0
 
 
 def test_the_method_wants_them() -> None:

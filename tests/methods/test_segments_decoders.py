@@ -16,11 +16,10 @@ from trimorph.methods.segments import Segments, SegmentsSettings
 from trimorph.methods.structure_method import ResidueMotion
 
 
-def terms_of(method: Segments) -> dict[str, torch.Tensor]:
-    """Terms of the loss of empty images."""
+def empty_images(method: Segments, count: int) -> Batch:
+    """Images of nothing."""
     disk = method.disk
-    count = 4
-    batch = Batch(
+    return Batch(
         index=torch.arange(count),
         image=torch.zeros(count, len(disk), dtype=torch.complex64),
         rotation=random_rotations(count, generator=torch.Generator().manual_seed(0)).float(),
@@ -29,6 +28,11 @@ def terms_of(method: Segments) -> dict[str, torch.Tensor]:
         group=torch.zeros(count, dtype=torch.long),
         disk=disk,
     )
+
+
+def terms_of(method: Segments) -> dict[str, torch.Tensor]:
+    """Terms of the loss of empty images."""
+    batch = empty_images(method, 4)
     torch.manual_seed(0)
     found: dict[str, torch.Tensor] = method(batch, method.stages[-1], 0.5)
     return found

@@ -15,6 +15,7 @@ from trimorph.methods.elastic_prior import elastic_cost, prior_edges
 from trimorph.methods.segment_lines import chain_links
 from trimorph.methods.segment_problem import structure_of
 from trimorph.methods.segment_settings import SegmentsSettings
+from trimorph.methods.structure_method import ResidueMotion
 
 CLASHES_AMONG = 2_500
 """Residues, of all structures together, among which clashes are looked for in a step."""
@@ -60,6 +61,12 @@ class MotionPriors(nn.Module):
             return some
         way = torch.rand_like(some[:, :1]) * (1 + 2 * BEYOND) - BEYOND
         return some + way * (others - some)
+
+    def clashing(self, motion: ResidueMotion) -> Tensor:
+        """Weighted cost in nats of the clashes in a structure, the mean over motions."""
+        if not self.settings.clash:
+            return self.trace.new_zeros(())
+        return self.settings.clash * clashes(motion.place(self.trace), self.trace).mean()
 
     def forward(
         self,

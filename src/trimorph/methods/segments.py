@@ -210,10 +210,11 @@ class Segments(StructureMethod):
         if self.rigid is not None:
             last_but_one = stage in self.stages[-2:-1]
             parts = last_but_one and self.rigid.use_all(self.position)
+            misfit = self._unlikely if stage == self.stages[-1] else self._misfit
             lines = review_segments(
                 self, self.rigid, survey, resolution=stage.resolution, position=self.position,
                 limit=self.settings.merge, particles=self.particles,
-                misfit=self._misfit if stage in self.stages[-2:] and not parts else None,
+                misfit=misfit if stage in self.stages[-2:] and not parts else None,
             )  # fmt: skip
         if stage != self.stages[-1]:
             lines += self.inference.review(stage, survey, self.decode)
@@ -224,6 +225,10 @@ class Segments(StructureMethod):
     def _misfit(self, batch: Batch, z: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
         """Minus the logarithm of the images' likelihood at latents, up to a constant."""
         return self._score(self.decode(z), batch)
+
+    def _unlikely(self, batch: Batch, z: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
+        """What :meth:`_misfit` says, and what clashes cost which no training will undo."""
+        return self._misfit(batch, z) + self.priors.clashing(self.residue_motion(z))
 
     def _score(self, cloud: Gaussians, batch: Batch) -> Float[Tensor, " b"]:
         """How each image differs from its projection, in nats."""
