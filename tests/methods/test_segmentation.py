@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -138,24 +140,22 @@ def test_owners_are_saved_and_older_states_have_none() -> None:
     assert torch.equal(fresh.used, fresh.valid)
 
 
-def test_few_segments_are_as_long_and_all_of_them_part_these() -> None:
+def test_few_segments_are_as_long_and_stretches_are_tiled_as_told() -> None:
     """A chain of 120 residues with 5 segments and one of 60 with 2, whose few are all that they have."""
     made = Segmentation(torch.arange(180) // 120, torch.tensor([5, 2]), exponent=20.0)
     made.use(2, beyond=4)
     assert made.used.sum(1).tolist() == [2, 2]
     best = made(sampled=False).argmax(1)
-    assert [len(run) for run in best.split([60, 60, 30, 30])] == [60, 60, 30, 30]
     assert stretches(best) == [0, 60, 120, 150]
+    assert float(made.divergence()) == pytest.approx(12 * (0.005 - 0.5 + math.log(10)), rel=1e-5)
     with torch.no_grad():
-        made.mean[0, 0] += 0.5  # by 12 residues
-    parent = made.use_all()
-    assert bool(made.used[made.valid].all())
-    after = made(sampled=False).argmax(1)
-    assert stretches(after) == [0, 24, 48, 72, 96, 120, 150]
-    first, second = best[0], best[119]
-    assert parent.tolist() == [int(first)] * 3 + [int(second)] * 2 + [5, 6]
-    assert torch.equal(made.use_all(), torch.arange(7))
-    assert torch.equal(made(sampled=False).argmax(1), after)
+        made.mean[0, 0] += 0.2  # by 12 residues
+    assert stretches(made(sampled=False).argmax(1)) == [0, 72, 120, 150]
+    made.tile(0, [0, 7, 31, 100])
+    assert made.used.sum(1).tolist() == [4, 2]
+    assert stretches(made(sampled=False).argmax(1)) == [0, 7, 31, 100, 120, 150]
+    made.tile(0, [0])
+    assert stretches(made(sampled=False).argmax(1)) == [0, 150]  # the first of either line
 
 
 def test_segments_laid_anew_are_the_same_parameters() -> None:

@@ -169,19 +169,28 @@ def _share_gradients(method: Segments, images: MadeImages, expected: dict[str, T
 
 
 def test_segments_that_part_move_as_before(problem: Problem) -> None:
-    """Of fourteen six are used at first: each part turns about its own centroid, and nothing changes."""
+    """Of fourteen six are used at first, of which two are merged: parts turn about their own centroids."""
     method = build(problem, segments=14, coarse_to_fine=True, epochs=10)
     assert method.rigid is not None
     method.rigid.begin()
     disturb(method)
-    method.rigid.segmentation.exponent = 1e5
+    segmentation = method.rigid.segmentation
+    segmentation.exponent = 1e5
+    segmentation.merge(torch.tensor([0, 1, 2, 1, *range(4, 14)]))
     z = torch.tensor([[1.0], [-2.0]])
     with torch.no_grad():
-        before = method.decode(z).position
-        assert len(method.segments()) <= 6
-        method.rigid.use_all(method.position)
-        assert len(method.segments()) == 14
+        before, old = method.decode(z).position, method.segments()
+        label = torch.zeros(214, dtype=torch.long)
+        for one in old:
+            label[list(one.residues)] = one.number
+        rows = torch.tensor(old[1].residues)
+        label[rows[3:12]] = 20
+        method.rigid.part(0, label.tolist(), method.position)
         torch.testing.assert_close(method.decode(z).position, before, rtol=0, atol=2e-3)
+    new = method.segments()
+    assert len(new) == len(old) + 1
+    assert tuple(rows[3:12].tolist()) in [one.residues for one in new]
+    assert (*rows[:3].tolist(), *rows[12:].tolist()) in [one.residues for one in new]
     assert float((before - method.position).abs().max()) > 1
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import log
 
 import torch
 from jaxtyping import Float, Int
@@ -127,6 +128,16 @@ def groups_untold(
             groups, before = trial, after
         else:
             refused.add(_names(groups, open_[0]))
+
+
+def worth(latent_dim: int, particles: int) -> float:
+    """Nats that images have to say for a segment: (6 d / 2) ln N of a motion of six numbers.
+
+    Each follows the d components of the latent, and N is that of the particles.
+
+    Source: Schwarz, Ann. Stat. 6 (1978) 461.
+    """
+    return 3 * latent_dim * log(max(particles, 2))
 
 
 def groups_within(

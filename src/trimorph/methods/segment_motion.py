@@ -5,6 +5,7 @@ Letters: v latents, d their dimension, g residues, s segments, c lines, m most s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from trimorph.methods.base import Problem
 from trimorph.methods.networks import ResidualMLP
 from trimorph.methods.segment_lines import PIECES, lay_lines
 from trimorph.methods.segment_problem import moving_residues
-from trimorph.methods.segmentation import Segmentation
+from trimorph.methods.segmentation import Segmentation, stretches
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion
 
 STEP = 5.0
@@ -92,21 +93,36 @@ class SegmentMotion(nn.Module):
         last.weight.data = last.weight.new_zeros(last.out_features, last.in_features)
 
     @torch.no_grad()
-    def use_all(self, position: Float[Tensor, "g 3"]) -> bool:
-        """Part segments until all are in use, and say whether there was a need.
+    def part(self, line: int, label: Sequence[int], position: Float[Tensor, "g 3"]) -> None:
+        """Give each stretch of equal labels along a line a segment of its own; those of one label are one.
 
-        What was one moves as before, each part about its own centroid.
+        They move as before, each about its own centroid: as what their first residue belonged to.
         """
-        if bool((self.segmentation.used == self.segmentation.valid).all()):
-            return False
-        before = self._centres(position)
-        parent = self.segmentation.use_all().to(position.device)
-        arm = (self._centres(position) - before[parent]) / self.radius
-        weight = self.network.last.weight.view(self.segmentation.count, self.numbers, -1)[parent]
-        turn = weight[:, :3]
-        weight[:, 3:6] += torch.linalg.cross(turn, arm[:, :, None].expand_as(turn), dim=1)
-        self.network.last.weight.copy_(weight.flatten(0, 1))
-        return True
+        segmentation, rows = self.segmentation, self.segmentation.order.split(self.segmentation.sizes)[line]
+        starts = stretches(torch.tensor(label))
+        best = segmentation.merged(segmentation(sampled=False))[rows[starts]].argmax(1)
+        numbers = segmentation.number[line]
+        parent, part = numbers[best], numbers[: len(starts)]
+        before = self._centres(position)[parent]
+        segmentation.tile(line, starts)
+        arm = (self._centres(position)[part] - before) / self.radius
+        weight = self.network.last.weight.view(segmentation.count, self.numbers, -1)
+        own = weight[parent]
+        own[:, 3:6] += torch.linalg.cross(own[:, :3], arm[:, :, None].expand_as(own[:, :3]), dim=1)
+        weight[part] = own
+        owner = segmentation.owners
+        owner[numbers[segmentation.valid[line]]] = numbers[segmentation.valid[line]]
+        named = [label[start] for start in starts]
+        owner[part] = part[torch.tensor([named.index(name) for name in named]).to(part)]
+        segmentation.merge(owner)
+
+    def learned(self, z: Float[Tensor, "v d"]) -> Float[Tensor, "v u"]:
+        """Functions of the latent, zero at z = 0, whose sums the motions of segments are."""
+        network, shown = self.network, torch.cat([z, torch.zeros_like(z[:1])])
+        found = torch.relu(network.first(shown))
+        for layer in network.hidden:
+            found = torch.relu(layer(found) + found)
+        return found[:-1] - found[-1:]
 
     def _centres(self, position: Float[Tensor, "g 3"]) -> Float[Tensor, "s 3"]:
         """Centroids of all segments at their means."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import log
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from trimorph.methods.segment_merge import (
     groups_untold,
     groups_within,
     owners,
+    worth,
 )
 from trimorph.methods.segment_motion import SegmentMotion
 from trimorph.methods.segmentation import Segmentation, stretches
@@ -63,9 +63,8 @@ def review_segments(
 
     With ``misfit`` these are merged, then those that the images do not tell apart, and then those that they
     tell apart least until a line has no more than it may keep. A segment is a
-    further motion, of six numbers that follow the d latents: the images tell it if they are more likely with
-    it by (6 d / 2) ln N for N ``particles``. ``misfit`` (b,) is minus the logarithm of each image's
-    likelihood at a latent; it is asked of JUDGED images.   Source: Schwarz, Ann. Stat. 6 (1978) 461.
+    further motion: the images tell it if they are more likely with it by its worth. ``misfit`` (b,) is minus
+    the logarithm of each image's likelihood at a latent; it is asked of JUDGED images.
     """
     segmentation = motion.segmentation
     found = living(segmentation)
@@ -74,8 +73,8 @@ def review_segments(
     said = f"segments: {len(found)} of {segmentation.count} hold residues, "
     if misfit is None:
         return [f"{said}{len(alike)} move on their own", *_lines(alike, segmentation)]
-    seen = images_seen(method, survey, resolution=resolution)
-    enough = 3 * method.latent_dim * log(max(particles, 2))
+    seen = images_seen(method, survey, resolution=resolution, least=JUDGED)
+    enough = worth(method.latent_dim, particles)
     as_trained = segmentation.owners
 
     def merge(groups: list[Group]) -> None:
@@ -106,13 +105,15 @@ def review_segments(
     return [said, *_lines([[one] for one in left], segmentation)]
 
 
-def images_seen(method: Method, survey: Survey, *, resolution: float | None) -> list[tuple[Batch, Tensor]]:
-    """JUDGED images of a process, at least if there are so many, with the means of their latents."""
+def images_seen(
+    method: Method, survey: Survey, *, resolution: float | None, least: int
+) -> list[tuple[Batch, Tensor]]:
+    """Images of a process, ``least`` of them if there are so many, with the means of their latents."""
     seen: list[tuple[Batch, Tensor]] = []
     for batch in survey.batches(resolution):
         with torch.no_grad():
             seen.append((batch, method.encode(batch).mean))
-        if sum(len(z) for _, z in seen) >= JUDGED:
+        if sum(len(z) for _, z in seen) >= least:
             break
     return seen
 

@@ -25,7 +25,7 @@ class SegmentsSettings(LatentSettings):
     """Normal modes (decoder modes)."""
     segments: int = 12
     """Largest number of segments, shared out over the chains by their lengths, at least one each. Those that
-    are not needed die out."""
+    are not needed die out, and of more than twelve on a chain those beyond six are made where images ask."""
     sharpness: float = 20.0
     """Exponent of the mixture (the paper's tau): the larger, the fewer residues belong to two segments."""
     occupancy: bool = False

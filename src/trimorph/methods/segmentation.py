@@ -7,14 +7,12 @@ k components of a vector.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-
-from trimorph.methods.segment_lines import share_out
 
 START_SPREAD = 0.1
 """Standard deviation of the posteriors at the start; that of the priors is one."""
@@ -43,14 +41,14 @@ class Segmentation(nn.Module):
         order = torch.argsort(line, stable=True)[int((line < 0).sum()) :]
         self.in_order = len(order) == len(line) and bool((order == torch.arange(len(line))).all())
         first = torch.cumsum(sizes, 0) - sizes
-        rank = torch.zeros(len(line))
-        rank[order] = torch.arange(len(order)) - first[line[order]].float()
+        place = torch.zeros(len(line))
+        place[order] = (torch.arange(len(order)) - first[line[order]] + 0.5) / sizes[line[order]]
         row = line.clamp_min(0)
         derived = {
             "row": row,
             "order": order,
             "member": line >= 0,
-            "place": (rank + 0.5) * (counts / sizes)[row],
+            "place": place,
             "valid": torch.arange(most) < counts[:, None],
         }
         for name, values in derived.items():
@@ -58,7 +56,7 @@ class Segmentation(nn.Module):
         self.row: Tensor
         self.order: Tensor
         self.member: Tensor
-        self.place: Tensor
+        self.place: Tensor  # from 0 to 1 along the line
         self.valid: Tensor
         self.register_buffer("owner", torch.arange(most).repeat(len(counts), 1))
         self.owner: Tensor
@@ -78,52 +76,26 @@ class Segmentation(nn.Module):
         for name, values in fresh.named_buffers():
             setattr(self, name, values)
 
-    @torch.no_grad()
     def use(self, few: int, *, beyond: int) -> None:
-        """Use ``few`` segments, equally long, of lines with more than ``beyond``; others hold nothing yet."""
-        for line, size in enumerate(self.sizes):
-            most = int(self.valid[line].sum())
-            if beyond < most:
-                ends = torch.linspace(0, size, few + 1, dtype=torch.float64)
-                columns = ((torch.arange(few) + 0.5) * most / few).long()
-                self._tile(line, columns, ends)
+        """Use the first ``few`` segments of lines with more than ``beyond``; the others hold nothing yet."""
+        for line in range(len(self.sizes)):
+            if beyond < int(self.valid[line].sum()):
+                self.used[line, few:] = False
 
     @torch.no_grad()
-    def use_all(self) -> Int[Tensor, " s"]:
-        """Part the stretches that segments hold until all are in use; the segment that each was a part of.
-
-        Of lines where all are used already, nothing is changed.
-        """
-        share, parent = self(sampled=False), torch.arange(self.count)
-        for line, rows in enumerate(self.order.split(self.sizes)):
-            most = int(self.valid[line].sum())
-            if int(self.used[line].sum()) == most:
-                continue
-            best = share[rows].argmax(1).cpu()
-            starts = torch.tensor([*stretches(best), len(best)])
-            parts = share_out(starts.diff(), most)
-            ends = [
-                torch.linspace(int(a), int(b), int(n) + 1, dtype=torch.float64)[:-1]
-                for a, b, n in zip(starts, starts[1:], parts, strict=False)
-            ]
-            self._tile(line, torch.arange(most), torch.cat([*ends, starts[-1:].double()]))
-            numbers = self.number[line].cpu()
-            parent[numbers[:most]] = numbers[best[starts[:-1]]].repeat_interleave(parts)
-        return parent
-
-    def _tile(self, line: int, columns: Int[Tensor, " k"], ends: Float[Tensor, " e"]) -> None:
-        """Use these segments of a line alone, between these ends of residues.
+    def tile(self, line: int, starts: Sequence[int]) -> None:
+        """Use a segment of a line for each of the stretches that begin at these residues, the first at zero.
 
         With sigma and pi in proportion to the lengths, neighbours are equally likely where they meet.
         """
-        ends = ends * float(self.valid[line].sum()) / self.sizes[line]
+        size, count = self.sizes[line], len(starts)
+        ends = torch.tensor([*starts, size], dtype=torch.float64) * count / size
         length, middle = ends.diff(), (ends[1:] + ends[:-1]) / 2
         width = torch.where(length > 1, length - 1, length.log())  # of ELU + 1
-        found = torch.stack([middle - (columns + 0.5), width, length.log()])
-        self.mean[:, line, columns] = found.to(self.mean)
-        self.log_spread[:, line, columns] = math.log(START_SPREAD)
-        self.used[line] = False
-        self.used[line, columns] = True
+        found = torch.stack([middle - torch.arange(count) - 0.5, width, length.log()])
+        self.mean[:, line, :count] = found.to(self.mean)
+        self.log_spread[:, line, :count] = math.log(START_SPREAD)
+        self.used[line] = torch.arange(self.used.shape[1]) < count
 
     @property
     def number(self) -> Int[Tensor, "c m"]:
@@ -184,16 +156,17 @@ class Segmentation(nn.Module):
         shift, width, logit = numbers.unbind(0)
         log_width = torch.where(width > 0, torch.log1p(width.clamp_min(0)), width)  # of ELU + 1
         centre = torch.arange(shift.shape[1]).to(shift) + 0.5 + shift
-        distance = (self.place[:, None] - centre[self.row]) * torch.exp(-log_width)[self.row]
+        place = self.place * self.used.sum(1)[self.row]
+        distance = (place[:, None] - centre[self.row]) * torch.exp(-log_width)[self.row]
         density = (logit - log_width)[self.row] - 0.5 * distance.square()
         density = density.masked_fill(~self.used[self.row], -torch.inf)
         return torch.softmax(self.exponent * density, dim=-1) * member
 
     def divergence(self) -> Float[Tensor, ""]:
-        """Kullback-Leibler divergence of all posteriors to the standard normal prior in nats."""
+        """Kullback-Leibler divergence of the posteriors in use to the standard normal prior in nats."""
         variance = (2 * self.log_spread).exp()
         parts = 0.5 * (variance + self.mean.square() - 1) - self.log_spread
-        return (parts * self.valid).sum()
+        return (parts * self.used).sum()
 
     def collect(
         self, share: Float[Tensor, "g m"], values: Float[Tensor, "g k"]

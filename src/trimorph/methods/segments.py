@@ -28,9 +28,11 @@ from trimorph.methods.posterior import Posterior
 from trimorph.methods.segment_boundaries import with_spreads
 from trimorph.methods.segment_decoders import motion_of, residual_of
 from trimorph.methods.segment_motion import SegmentMotion
+from trimorph.methods.segment_parting import part_segments
 from trimorph.methods.segment_polish import Polish
 from trimorph.methods.segment_priors import MotionPriors
 from trimorph.methods.segment_problem import moving_residues, refuse_segments, structure_of
+from trimorph.methods.segment_question import Further
 from trimorph.methods.segment_report import living, review_segments
 from trimorph.methods.segment_settings import SegmentsSettings
 from trimorph.methods.structure_method import ResidueMotion, RigidMotion, Segment, StructureMethod
@@ -203,28 +205,41 @@ class Segments(StructureMethod):
     def review(self, stage: Stage, survey: Survey) -> list[str]:
         """How many segments are left, which residues they hold, and what the encoder sees from here on.
 
-        After the last two stages neighbours are merged that move alike, or that the images do not tell apart;
-        before them motions are not yet what they will be.
+        After the last two stages segments are merged that move alike, or that the images do not tell apart;
+        before them motions are not yet what they will be. Before the last one they are parted where images
+        ask for it.
         """
         lines = []
         if self.rigid is not None:
-            last_but_one = stage in self.stages[-2:-1]
-            parts = last_but_one and self.rigid.use_all(self.position)
             misfit = self._unlikely if stage == self.stages[-1] else self._misfit
             lines = review_segments(
                 self, self.rigid, survey, resolution=stage.resolution, position=self.position,
                 limit=self.settings.merge, particles=self.particles,
-                misfit=misfit if stage in self.stages[-2:] and not parts else None,
+                misfit=misfit if stage in self.stages[-2:] else None,
             )  # fmt: skip
+            if stage in self.stages[-2:-1]:
+                lines += part_segments(
+                    self, self.rigid, survey, resolution=stage.resolution, position=self.position,
+                    particles=self.particles, misfit=self._misfit,
+                )  # fmt: skip
         if stage != self.stages[-1]:
             lines += self.inference.review(stage, survey, self.decode)
         elif self.polish is not None:
             lines.append(self.polish.begin(self.encode, survey, resolution=stage.resolution))
         return lines
 
-    def _misfit(self, batch: Batch, z: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
-        """Minus the logarithm of the images' likelihood at latents, up to a constant."""
-        return self._score(self.decode(z), batch)
+    def _misfit(
+        self, batch: Batch, z: Float[Tensor, "b d"], further: Further | None = None
+    ) -> Float[Tensor, " b"]:
+        """Minus the logarithm of the images' likelihood at latents, up to a constant.
+
+        ``further`` displaces what scatters.
+        """
+        motion = self.residue_motion(z)
+        cloud = self._cloud(motion)
+        if further is not None:
+            cloud = replace(cloud, position=cloud.position + further(motion, self.beads, self.bead_point))
+        return self._score(cloud, batch)
 
     def _unlikely(self, batch: Batch, z: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
         """What :meth:`_misfit` says, and what clashes cost which no training will undo."""
