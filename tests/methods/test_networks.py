@@ -120,3 +120,11 @@ def test_gradient_reaches_input_latent_and_every_parameter() -> None:
     for value in (x, z, *network.parameters()):
         assert value.grad is not None
         assert float(value.grad.abs().max()) > 0
+
+
+def test_outputs_are_sums_of_the_last_units() -> None:
+    network, x = ResidualMLP(3, 4, width=8, layers=2), torch.randn(2, 5, 3)
+    units = network.units(x)
+    assert units.shape == (2, 5, 8)
+    assert float(units.detach().min()) >= 0.0
+    torch.testing.assert_close(units @ network.last.weight.mT + network.last.bias, network(x))

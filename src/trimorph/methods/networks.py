@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -35,12 +36,22 @@ class ResidualMLP(nn.Module):
         self, x: Float[Tensor, "v p i"], condition: Float[Tensor, "v c"] | None = None
     ) -> Float[Tensor, "v p o"]:
         """Apply to ``p`` rows of each of ``v`` groups."""
+        last = self.last
+        bias = last.weight.new_zeros(len(last.weight)) if last.bias is None else last.bias
+        return self._chain(x, condition, last.weight, bias)
+
+    def units(self, x: Float[Tensor, "v p i"]) -> Float[Tensor, "v p w"]:
+        """The last hidden layer's units, of which the outputs are sums."""
+        last = self.last.weight
+        width = last.shape[1]
+        return self._chain(x, None, torch.eye(width).to(last), last.new_zeros(width))
+
+    def _chain(self, x: Tensor, condition: Tensor | None, weight: Tensor, bias: Tensor) -> Tensor:
         groups, rows = x.shape[:2]
         shared = x.new_zeros(groups, len(self.first.bias))
         if self.condition is not None and condition is not None:
             shared = self.condition(condition).to(x.dtype)
         layers = [self.first, *self.hidden]
-        bias = self.last.weight.new_zeros(len(self.last.weight)) if self.last.bias is None else self.last.bias
         parameters = [value for layer in layers for value in (layer.weight, layer.bias)]
-        parameters += [self.last.weight, bias]
+        parameters += [weight, bias]
         return residual_chain(x.reshape(groups * rows, -1), shared, parameters).view(groups, rows, -1)

@@ -118,10 +118,7 @@ class SegmentMotion(nn.Module):
 
     def learned(self, z: Float[Tensor, "v d"]) -> Float[Tensor, "v u"]:
         """Functions of the latent, zero at z = 0, whose sums the motions of segments are."""
-        network, shown = self.network, torch.cat([z, torch.zeros_like(z[:1])])
-        found = torch.relu(network.first(shown))
-        for layer in network.hidden:
-            found = torch.relu(layer(found) + found)
+        found = self.network.units(torch.cat([z, torch.zeros_like(z[:1])])[:, None])[:, 0]
         return found[:-1] - found[-1:]
 
     def _centres(self, position: Float[Tensor, "g 3"]) -> Float[Tensor, "s 3"]:
